@@ -1,0 +1,24 @@
+// The workspace's test projects.
+import type { TestProjectConfiguration } from 'vitest/config';
+
+export default [
+  {
+    extends: true,
+    test: {
+      name: 'unit',
+      include: ['packages/*/test/**/*.test.ts'],
+      exclude: ['**/integration/**'],
+      // Nothing is timed here; a busy machine takes its time.
+      testTimeout: 60_000,
+    },
+  },
+  {
+    extends: true,
+    test: {
+      name: 'integration',
+      include: ['packages/*/test/integration/**/*.test.ts', 'examples/test/**/*.test.ts'],
+      testTimeout: 60_000,
+      hookTimeout: 60_000,
+    },
+  },
+] satisfies TestProjectConfiguration[];
