@@ -1,0 +1,653 @@
+// One actor in memory on this host: its phases, its mailbox and its turns.
+// It leaves to the host which activations exist; to the commit pipeline what becomes of what a turn did; and to parts
+// of its own, each made when it is first needed, the reads beside a turn, the calls inside one, reminders, timers and
+// the outbox.
+//
+// A1  At most one turn runs at a time; reentrant turns run only inside the one that waits for them. Read-only methods
+//     may run beside it and see what the last ended turn left. A turn has ended when those inside it have.
+// A2  What a turn did is taken over whole when it ends well, and dropped whole when it throws.
+// A3, A4  The gate and the pipeline: `commit-pipeline.ts`.
+// A5  A refused commit loses the activation: everybody behind the gate is told that the outcome is unknown, calls that
+//     had not begun go to the next activation.
+// A6  Once `gone`, nothing it does is seen: late ends of turns and late answers of the store are dropped.
+
+import type { ActorMethod, AnyActorDefinition, RecordOpening } from './actor.ts';
+import { formatAddress, type ActorAddress, type PartitionId } from './address.ts';
+import type { ActivationRuntime } from './activation-runtime.ts';
+import type { Call } from './call.ts';
+import { copyPayload } from './codec.ts';
+import { CommitPipeline } from './commit-pipeline.ts';
+import { readEntries } from './entries.ts';
+import { asError, LimitError, NotDefinedError, NotExecutedError, OutcomeUnknownError } from './errors.ts';
+import { ACTIVATION_OVERHEAD_BYTES, MAILBOX_LENGTH_MAX, SEND_MARK_TTL_MS, TURNS_PER_ROUND_MAX } from './limits.ts';
+import { Mailbox } from './mailbox.ts';
+import { checkedResult, errorOfThisCall, isThenable } from './outcome.ts';
+import { OutboxSender } from './outbox.ts';
+import { persistenceOf, type Persistence } from './persistence.ts';
+import { Purge } from './purge.ts';
+import { ReadTurns } from './read-turns.ts';
+import { ActorRecord } from './record.ts';
+import { Reentrancy } from './reentrancy.ts';
+import { Reminders } from './reminder.ts';
+import type { Tombstone } from './store.ts';
+import { replyKey, takeOver } from './takeover.ts';
+import { Timers, type TimerChange } from './timer.ts';
+import { Turn, type TurnCause } from './turn.ts';
+
+export type ActivationPhase = 'activating' | 'active' | 'deactivating' | 'gone';
+
+/** The actor in memory on this host. */
+export class Activation {
+  readonly address: ActorAddress;
+  readonly definition: AnyActorDefinition;
+  readonly runtime: ActivationRuntime;
+  readonly persistence: Persistence;
+  /** The partition's number, for its host. */
+  readonly partition: PartitionId;
+  /** No other activation has it. It names commits and turns. */
+  readonly writer: string;
+  readonly commits: CommitPipeline;
+  record = new ActorRecord();
+  phase: ActivationPhase = 'activating';
+  lastUsedMs: number;
+  /** It was activated because it was due, not for a call. */
+  woken = false;
+  /** It may have left something undone that only its record knows. */
+  lost = false;
+  /** The turn in progress. */
+  running: Turn | undefined;
+  /** Made for the first durable send. */
+  outbox: OutboxSender | undefined;
+  readonly #mailbox = new Mailbox<TurnCause>();
+  #pumpDeferred = false;
+  #markPrefix: string | undefined;
+  #turnNumber = 0;
+  #reads: ReadTurns | undefined;
+  #reentrancy: Reentrancy | undefined;
+  #reminders: Reminders | undefined;
+  #timers: Timers | undefined;
+  #purge: Purge | undefined;
+  #deactivateWanted = false;
+  #draining = false;
+  #whenGone: (() => void)[] | undefined;
+  #tombstone: Tombstone | undefined;
+  #bytesNoted = 0;
+  /** What the definition opened is to be closed. */
+  #opened = false;
+
+  constructor(
+    address: ActorAddress,
+    partition: PartitionId,
+    definition: AnyActorDefinition,
+    runtime: ActivationRuntime,
+  ) {
+    this.address = address;
+    this.partition = partition;
+    this.definition = definition;
+    this.runtime = runtime;
+    this.persistence = persistenceOf(definition);
+    this.lastUsedMs = runtime.clock.nowMs();
+    this.writer = runtime.token();
+    this.commits = new CommitPipeline(this);
+  }
+
+  // ── Beginning ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Loads the actor and begins to serve. Called once; failures reject whoever waits. */
+  async activate(): Promise<void> {
+    try {
+      let snapshot: unknown;
+      if (this.persistence.durable) {
+        const loaded = await this.runtime.store.load(this.address);
+        if (this.phase !== 'activating') return;
+        this.#tombstone = loaded.tombstone;
+        if (loaded.record !== undefined) {
+          this.commits.loaded(loaded.record);
+          this.record = ActorRecord.decode(this.runtime.codec.decode(loaded.record.state));
+          this.record.dropOldMarks(this.runtime.clock.nowMs() - SEND_MARK_TTL_MS);
+          if (this.record.outbox.size > 0) this.outbox = new OutboxSender(this);
+          snapshot = this.record.userState ?? undefined;
+        }
+      }
+      const opened = this.persistence.open(this.#opening(snapshot));
+      if (opened !== undefined) await opened;
+    } catch (error) {
+      this.#fail(error, 'it could not be activated');
+      return;
+    }
+    this.#opened = true;
+    if (this.phase !== 'activating') {
+      this.#close();
+      return;
+    }
+    this.phase = 'active';
+    this.#noteBytes();
+    if (this.definition.hooks.onActivate === undefined) this.#resume();
+    else this.#begin({ kind: 'activate' });
+  }
+
+  #opening(snapshot: unknown): RecordOpening {
+    const { firstEntry, nextEntry } = this.commits;
+    return {
+      address: this.address,
+      snapshot,
+      firstEntry,
+      nextEntry,
+      tombstone: this.#tombstone,
+      read: (fromEntry, limit) => readEntries(this.runtime, this.address, fromEntry, limit),
+    };
+  }
+
+  /** Goes on with what the record says is unfinished, then with the mailbox. */
+  #resume(): void {
+    if (this.#draining) {
+      this.settle();
+      return;
+    }
+    if (this.record.hasWork && this.definition.onWork !== undefined) this.#begin({ kind: 'work' });
+    // The turn may have lost the activation already.
+    if (this.phase !== 'active') return;
+    this.outbox?.resume();
+    this.wake();
+    this.pump();
+  }
+
+  // ── Messages ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Takes a call: read-only ones start at once, the others await their turn. */
+  deliver(call: Call): void {
+    this.lastUsedMs = this.runtime.clock.nowMs();
+    const inside = this.continues(call);
+    if (this.#draining && !inside) {
+      this.runtime.turnedAway(call);
+      return;
+    }
+    if (this.phase === 'active') {
+      if (this.definition.readOnly[call.method] !== undefined && (inside || !this.hidesState)) {
+        this.#read(call);
+        return;
+      }
+      if (inside) {
+        (this.#reentrancy ??= new Reentrancy(this)).meet(call);
+        return;
+      }
+    }
+    if (this.#mailbox.length >= MAILBOX_LENGTH_MAX) {
+      const cause = new LimitError(`its mailbox holds ${MAILBOX_LENGTH_MAX} messages`);
+      call.reject(new NotExecutedError(this.address, 'it is overloaded', { cause }));
+      return;
+    }
+    this.#mailbox.push({ kind: 'call', call });
+    this.pump();
+  }
+
+  /** Whether it takes the call although no new ones are taken: the running turn may be waiting for it. */
+  accepts(call: Call): boolean {
+    return !this.#draining || this.continues(call);
+  }
+
+  /** Whether the call comes from the turn that is running, however long its way was. */
+  continues(call: Call): boolean {
+    return (
+      call.chain.length > 0 &&
+      this.running !== undefined &&
+      this.phase === 'active' &&
+      call.chain.includes(this.running.mark)
+    );
+  }
+
+  /** There is no state to show to others while an actor begins, or while the turn in progress changes it in place. */
+  get hidesState(): boolean {
+    return this.running !== undefined && (this.definition.kind === 'record' || this.running.cause.kind === 'activate');
+  }
+
+  /** Queues a turn for every reminder that is due. */
+  wake(): void {
+    if (this.phase !== 'active' || this.#draining) return;
+    const reminders = this.#remindersIfAny();
+    if (reminders === undefined) return;
+    const due = reminders.takeDue();
+    for (const reminder of due) this.#mailbox.push({ kind: 'reminder', reminder });
+    reminders.noteDue();
+    if (due.length > 0) this.pump();
+  }
+
+  #remindersIfAny(): Reminders | undefined {
+    if (this.#reminders === undefined && this.record.reminders.size > 0) this.#reminders = new Reminders(this);
+    return this.#reminders;
+  }
+
+  /** Tells the host when to look at the actor again. Work outstanding needs no look: this activation does it. */
+  noteDue(): void {
+    this.#remindersIfAny()?.noteDue();
+  }
+
+  /** Begins turns while there are messages and none runs. */
+  pump(): void {
+    const wanted = (): boolean =>
+      this.running === undefined &&
+      this.phase === 'active' &&
+      this.#purge === undefined &&
+      !this.#draining &&
+      !this.commits.full;
+    for (let count = 0; wanted(); count++) {
+      if (count === TURNS_PER_ROUND_MAX) {
+        if (!this.#pumpDeferred) {
+          this.#pumpDeferred = true;
+          setImmediate(() => {
+            this.#pumpDeferred = false;
+            this.pump();
+          });
+        }
+        return;
+      }
+      const cause = this.#mailbox.shift();
+      if (cause === undefined) break;
+      this.#begin(cause);
+    }
+    this.settle();
+  }
+
+  // ── Turns ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #begin(cause: TurnCause): void {
+    const method = this.#methodFor(cause);
+    if (method === undefined) return;
+    const turn = new Turn(this, cause, undefined, false);
+    this.commits.turnBegins(cause);
+    this.running = turn;
+    this.run(turn, method);
+  }
+
+  /** Runs the method of a turn that has begun. */
+  run(turn: Turn, method: (turn: Turn) => unknown): void {
+    const { cause } = turn;
+    if (cause.kind === 'call') {
+      cause.call.begun = true;
+      cause.call.onAbandoned = (reason) => turn.abort(reason);
+    }
+    let result: unknown;
+    try {
+      result = method(turn);
+    } catch (error) {
+      this.end(turn, undefined, error, true);
+      return;
+    }
+    if (isThenable(result)) {
+      result.then(
+        (value) => {
+          this.end(turn, value, undefined, false);
+          this.pump();
+        },
+        (error: unknown) => {
+          this.end(turn, undefined, error, true);
+          this.pump();
+        },
+      );
+    } else {
+      this.end(turn, result, undefined, false);
+    }
+  }
+
+  /** How a turn is named in call chains: no other turn of any activation has the name. */
+  nextMark(): string {
+    this.#markPrefix ??= `${formatAddress(this.address)}#${this.writer}.`;
+    return `${this.#markPrefix}${++this.#turnNumber}`;
+  }
+
+  /** What the turn will run, or undefined when there is nothing to run any more. */
+  #methodFor(cause: TurnCause): ((turn: Turn) => unknown) | undefined {
+    const { hooks } = this.definition;
+    switch (cause.kind) {
+      case 'call':
+        return this.methodForCall(cause.call);
+      case 'reminder': {
+        const { reminder } = cause;
+        if (!this.#reminders!.holds(reminder)) return undefined;
+        return (turn) => {
+          if (hooks.onReminder === undefined) {
+            throw new NotDefinedError(`actor type ${this.address.type} has reminders but no onReminder`);
+          }
+          return hooks.onReminder(turn, reminder);
+        };
+      }
+      case 'timer':
+        if (this.#timers?.take(cause.timer) !== true) return undefined;
+        return (turn) => hooks.onTimer?.(turn, cause.timer.name, cause.timer.payload);
+      case 'activate':
+        return (turn) => hooks.onActivate!(turn);
+      case 'work':
+        return this.record.hasWork ? (this.definition.onWork as ActorMethod<Turn>) : undefined;
+    }
+  }
+
+  /** What a call will run, or undefined when it is answered without a turn. */
+  methodForCall(call: Call): ((turn: Turn) => unknown) | undefined {
+    if (call.settled) return undefined;
+    const method = this.definition.methods[call.method];
+    if (method === undefined) {
+      if (this.definition.readOnly[call.method] !== undefined) this.#read(call);
+      else call.reject(new NotDefinedError(`actor type ${this.address.type} has no method ${call.method}`));
+      return undefined;
+    }
+    if (call.stamp !== undefined && this.record.hasTaken(call.stamp)) {
+      this.#answerAgain(call, undefined);
+      return undefined;
+    }
+    if (call.idempotencyKey !== undefined) {
+      const kept = this.record.keptReply(replyKey(call), this.runtime.clock.nowMs());
+      if (kept !== undefined) {
+        this.#answerAgain(call, copyPayload(kept.result));
+        return undefined;
+      }
+    }
+    return (turn) => method(turn, ...call.args);
+  }
+
+  #read(call: Call): void {
+    (this.#reads ??= new ReadTurns(this)).begin(call);
+  }
+
+  /** Answers a duplicate as soon as what the first one did is durable. */
+  #answerAgain(call: Call, result: unknown): void {
+    const turn = new Turn(this, { kind: 'call', call }, undefined, true);
+    turn.result = result;
+    this.commits.throughGate(turn);
+  }
+
+  /** The method of the turn has ended, well or not. */
+  end(turn: Turn, result: unknown, error: unknown, failed: boolean): void {
+    if (this.phase === 'gone') return;
+    if (turn.outer !== undefined) {
+      this.#reentrancy!.end(turn, result, error, failed);
+      return;
+    }
+    if (this.#reentrancy?.postpones(result, error, failed) === true) return;
+    this.running = undefined;
+    turn.ended = true;
+    let changed = false;
+    if (turn.broken !== undefined && !failed) {
+      failed = true;
+      error = turn.broken;
+    }
+    if (!failed) {
+      try {
+        turn.result = checkedResult(this.address, result);
+        changed = this.persistence.endTurn(turn.stateChanged);
+      } catch (unstorable) {
+        failed = true;
+        error = unstorable;
+      }
+    }
+    if (failed) this.#endFailed(turn, errorOfThisCall(this.address, error));
+    else this.#endWell(turn, changed);
+    if (!this.#isActive()) return;
+    // Reentrant calls that came too late to belong to the turn: its method no longer waits for them.
+    if (this.#reentrancy?.holdsCalls === true)
+      for (const call of this.#reentrancy.takeHeld()) this.#mailbox.push({ kind: 'call', call });
+    this.#reads?.releaseHeld();
+    this.commits.turnEnded();
+    if (turn.cause.kind === 'activate') this.#resume();
+  }
+
+  // A method, since the compiler does not know that ending a turn can change the phase.
+  #isActive(): boolean {
+    return this.phase === 'active';
+  }
+
+  /** Takes over what the turn did. */
+  #endWell(turn: Turn, stateChanged: boolean): void {
+    const { cause } = turn;
+    let recordChanged = stateChanged;
+    if (cause.kind === 'reminder') {
+      this.#reminders!.fired(cause.reminder, turn);
+      recordChanged = true;
+    }
+    if (turn.sends !== undefined) this.#makeOutbox();
+    if (takeOver(this.record, turn, this.persistence.durable, this.runtime.clock)) recordChanged = true;
+    if (turn.timerChanges !== undefined) this.#applyTimers(turn.timerChanges);
+    if (recordChanged || turn.entryCount > 0 || turn.keepFrom !== undefined || turn.newSummary !== undefined) {
+      this.commits.join(turn, recordChanged);
+    } else {
+      this.commits.throughGate(turn);
+    }
+    if (turn.deactivating) this.#deactivateWanted = true;
+  }
+
+  #endFailed(turn: Turn, error: unknown): void {
+    const { cause } = turn;
+    turn.fail(error);
+    if (!this.persistence.rollback()) {
+      this.runtime.logger.error(
+        { actor: formatAddress(this.address), err: error },
+        'a turn of a record actor failed; the activation is dropped',
+      );
+      if (cause.kind === 'call') cause.call.reject(error);
+      this.lose(new OutcomeUnknownError(this.address, 'an earlier turn failed', { cause: error }));
+      return;
+    }
+    switch (cause.kind) {
+      case 'call':
+        if (cause.call.stamp !== undefined) {
+          this.runtime.logger.error(
+            { actor: formatAddress(this.address), method: cause.call.method, err: error },
+            'a durable send failed; it is not tried again',
+          );
+          this.record.markTaken(cause.call.stamp, this.runtime.clock.nowMs());
+          this.commits.recordChanged();
+        }
+        this.commits.throughGate(turn);
+        return;
+      case 'reminder':
+        this.#reminders!.failed(cause.reminder, error);
+        this.commits.recordChanged();
+        return;
+      case 'activate':
+        this.#fail(error, 'its onActivate failed');
+        return;
+      case 'timer':
+      case 'work':
+        this.runtime.logger.error({ actor: formatAddress(this.address), err: error }, `a ${cause.kind} turn failed`);
+    }
+  }
+
+  /** Before the record has the first send in its outbox. */
+  #makeOutbox(): void {
+    if (this.outbox !== undefined) return;
+    this.outbox = new OutboxSender(this);
+    if (this.#draining) this.outbox.stop();
+  }
+
+  #applyTimers(changes: ReadonlyMap<string, TimerChange>): void {
+    this.#timers ??= new Timers(this.runtime.clock, (timer) => {
+      this.#mailbox.push({ kind: 'timer', timer });
+      this.pump();
+    });
+    this.#timers.apply(changes);
+  }
+
+  runCallback(callback: () => void): void {
+    try {
+      callback();
+    } catch (error) {
+      this.runtime.logger.error({ actor: formatAddress(this.address), err: error }, 'an afterCommit callback threw');
+    }
+  }
+
+  requireDurable(what: string): void {
+    if (!this.persistence.durable) {
+      throw new NotDefinedError(`ctx.${what} needs a record: give actor type ${this.address.type} a state`);
+    }
+  }
+
+  // ── Afterwards ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A commit was accepted, and the gate has opened for what it covers. */
+  committed(): void {
+    this.outbox?.committed();
+    // Turns may have waited for room in the next commit.
+    if (this.#mailbox.length > 0) this.pump();
+    else this.settle();
+    if (!this.#isGone()) this.#noteBytes();
+  }
+
+  #noteBytes(): void {
+    const { bytes } = this;
+    if (Math.abs(bytes - this.#bytesNoted) * 4 < this.#bytesNoted) return;
+    this.#bytesNoted = bytes;
+    this.runtime.resized(this);
+  }
+
+  // ── Ending ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Nothing runs, waits, is unfinished or on its way to the store. */
+  get idle(): boolean {
+    return (
+      this.phase === 'active' &&
+      this.running === undefined &&
+      this.#mailbox.length === 0 &&
+      (this.#reads === undefined || this.#reads.size === 0) &&
+      this.commits.settled &&
+      this.#purge === undefined &&
+      !this.record.hasWork &&
+      this.record.outbox.size === 0
+    );
+  }
+
+  /** Estimate of what this activation costs. */
+  get bytes(): number {
+    return ACTIVATION_OVERHEAD_BYTES + this.persistence.bytes();
+  }
+
+  /** Ends an idle activation: `onDeactivate` runs, calls that come meanwhile go to the next one. */
+  async deactivate(): Promise<void> {
+    if (!this.idle && !(this.#draining && this.#drained)) return;
+    this.phase = 'deactivating';
+    const { onDeactivate } = this.definition.hooks;
+    if (onDeactivate !== undefined) {
+      try {
+        await onDeactivate(new Turn(this, { kind: 'activate' }, undefined, true));
+      } catch (error) {
+        this.runtime.logger.error({ actor: formatAddress(this.address), err: error }, 'onDeactivate failed');
+      }
+    }
+    // It may have been abandoned meanwhile.
+    if (this.#isGone()) return;
+    // A reminder may have come due meanwhile, and found nobody who would take it.
+    this.#reminders?.letGo();
+    this.noteDue();
+    this.leave();
+  }
+
+  #isGone(): boolean {
+    return this.phase === 'gone';
+  }
+
+  /** No new turns; what runs finishes and is committed; then it deactivates. Resolves when it is gone. */
+  drain(): Promise<void> {
+    if (this.phase === 'gone') return Promise.resolve();
+    if (!this.#draining) {
+      this.#draining = true;
+      this.outbox?.stop();
+      for (const cause of this.#mailbox.drain()) if (cause.kind === 'call') this.runtime.turnedAway(cause.call);
+      this.#reads?.turnAway();
+    }
+    const gone = new Promise<void>((resolve) => (this.#whenGone ??= []).push(resolve));
+    this.settle();
+    return gone;
+  }
+
+  /** Drops an activation that did not end in time. */
+  abandon(reason: string): void {
+    if (this.phase !== 'gone') this.lose(new OutcomeUnknownError(this.address, reason));
+  }
+
+  get #drained(): boolean {
+    return this.phase === 'active' && this.running === undefined && this.commits.settled;
+  }
+
+  /** Between turns: purges, drains or deactivates if that is wanted and possible. */
+  settle(): void {
+    if (this.#purge !== undefined && this.#drained && this.record.outbox.size === 0) {
+      this.phase = 'deactivating';
+      this.#purge.begin();
+    } else if (this.#draining && this.#drained) void this.deactivate();
+    else if (this.#deactivateWanted && this.idle) void this.deactivate();
+  }
+
+  /** A turn that ended well asked for the end of the actor; its caller waits for that. */
+  wantPurge(turn: Turn, tombstone: Tombstone | undefined): void {
+    this.#purge = new Purge(this, turn, tombstone);
+  }
+
+  /** The record is durably gone, or there was none. */
+  purged({ turn }: Purge): void {
+    this.#purge = undefined;
+    this.record = new ActorRecord();
+    this.noteDue();
+    turn.release();
+    this.leave();
+  }
+
+  /** It could not begin: everybody who waits is told that nothing was executed. */
+  #fail(cause: unknown, reason: string): void {
+    if (this.phase === 'gone') return;
+    const error = asError(cause);
+    this.phase = 'gone';
+    this.lost = this.woken || this.commits.dueAtMs !== null;
+    this.runtime.logger.error({ actor: formatAddress(this.address), err: error }, `an activation failed: ${reason}`);
+    const notBegun = new NotExecutedError(this.address, `${reason}: ${error.message}`, { cause: error });
+    for (const message of this.#mailbox.drain()) if (message.kind === 'call') message.call.reject(notBegun);
+    this.#reads?.reject(notBegun);
+    for (const call of this.#reentrancy?.takeHeld() ?? []) call.reject(notBegun);
+    this.commits.lose(new OutcomeUnknownError(this.address, reason, { cause: error }));
+    this.#finish([]);
+  }
+
+  /** The truth went on without this activation: everything behind the gate is lost, what had not begun is not. */
+  lose(error: OutcomeUnknownError): void {
+    if (this.phase === 'gone') return;
+    this.phase = 'gone';
+    this.lost = true;
+    this.commits.lose(error);
+    for (const turn of [this.running, ...(this.#reentrancy?.nested ?? []), this.#purge?.turn]) {
+      if (turn === undefined) continue;
+      if (turn.cause.kind === 'call') turn.cause.call.reject(error);
+      turn.abort(error);
+    }
+    for (const call of this.#reentrancy?.takeHeld() ?? []) {
+      call.reject(new NotExecutedError(this.address, 'the turn that it belongs to is lost', { cause: error }));
+    }
+    this.leave();
+  }
+
+  /** Ends. What waits is for the next activation. */
+  leave(): void {
+    this.phase = 'gone';
+    this.#purge?.fail('its host stops or gives it away before it was purged');
+    const waiting: Call[] = [];
+    for (const cause of this.#mailbox.drain())
+      if (cause.kind === 'call' && !cause.call.settled) waiting.push(cause.call);
+    for (const call of this.#reads?.leave() ?? []) waiting.push(call);
+    this.#finish(waiting);
+  }
+
+  #finish(waiting: readonly Call[]): void {
+    this.outbox?.stop();
+    this.#timers?.stop();
+    // First of all, so that nobody finds this activation any more.
+    this.runtime.gone(this, waiting);
+    this.#close();
+    if (this.#whenGone !== undefined) for (const resolve of this.#whenGone) resolve();
+  }
+
+  #close(): void {
+    if (!this.#opened) return;
+    this.#opened = false;
+    try {
+      this.persistence.close();
+    } catch (error) {
+      this.runtime.logger.error({ actor: formatAddress(this.address), err: error }, 'closing a record actor failed');
+    }
+  }
+}

@@ -1,0 +1,158 @@
+import { Packr } from 'msgpackr';
+import { CorruptRecordError, PayloadError } from './errors.ts';
+import { PAYLOAD_DEPTH_MAX } from './limits.ts';
+
+/**
+ * The seam that every block of bytes passes on its way to the store or to another host: compression and encryption are
+ * a codec. `decode(encode(bytes))` gives the same bytes; `decode` throws when it is given anything else. Summaries
+ * (names, statuses, tags), ids and due times stay readable, or nothing could be listed or woken.
+ */
+export interface Codec {
+  encode(bytes: Uint8Array): Uint8Array;
+  decode(bytes: Uint8Array): Uint8Array;
+}
+
+/** Leaves the bytes as they are. */
+export const plainCodec: Codec = { encode: (bytes) => bytes, decode: (bytes) => bytes };
+
+// No shared structures: they would live apart from the data, and losing them would lose it. Without `variableMapSize`
+// an object of more than 65,535 keys could not be packed.
+const packr = new Packr({
+  useRecords: false,
+  variableMapSize: true,
+  mapsAsObjects: true,
+  copyBuffers: true,
+  useBigIntExtension: true,
+});
+
+/** Packs a value that {@link checkPayload} has passed, or one of the runtime's own. */
+export function pack(value: unknown): Uint8Array {
+  return packr.pack(value);
+}
+
+/**
+ * Unpacks one value.
+ *
+ * @throws {CorruptRecordError} when the bytes are not one packed value
+ */
+export function unpack(bytes: Uint8Array): unknown {
+  try {
+    return packr.unpack(bytes);
+  } catch (error) {
+    throw new CorruptRecordError(`${bytes.length} bytes are not a packed value`, { cause: error });
+  }
+}
+
+/**
+ * Unpacks values that were packed one after another.
+ *
+ * @throws {CorruptRecordError} when the bytes are not a sequence of packed values
+ */
+export function unpackAll(bytes: Uint8Array): unknown[] {
+  try {
+    return packr.unpackMultiple(bytes);
+  } catch (error) {
+    throw new CorruptRecordError(`${bytes.length} bytes are not a sequence of packed values`, { cause: error });
+  }
+}
+
+/** Joins blocks of bytes; one block is passed on as it is. */
+export function concatBytes(blocks: readonly Uint8Array[]): Uint8Array {
+  return blocks.length === 1 ? blocks[0]! : Buffer.concat(blocks);
+}
+
+/**
+ * A copy that shares nothing with the original, as if it had been stored and read back. Values without parts are their
+ * own copies.
+ */
+export function copyPayload<T>(value: T): T {
+  return typeof value === 'object' && value !== null ? (packr.unpack(packr.pack(value)) as T) : value;
+}
+
+/**
+ * Checks that a value survives being stored: null, undefined, booleans, numbers, bigints of 64 bits, well-formed
+ * strings, dates, `Uint8Array`s, arrays and plain objects of these. (The sign of -0 is lost, and bytes come back as a
+ * `Buffer`.) `what` names the value in the error.
+ *
+ * @throws {PayloadError} with the path of the first part that does not survive
+ */
+export function checkPayload(value: unknown, what: string): void {
+  const problem = problemWith(value, 0);
+  if (problem !== undefined) throw new PayloadError(what, printedPath(problem.path), problem.reason);
+}
+
+/**
+ * Why a value does not survive, and the way there from the inside out: hardly any value has one, so it is built late.
+ */
+interface Problem {
+  readonly reason: string;
+  readonly path: (string | number)[];
+}
+
+function problemWith(value: unknown, depth: number): Problem | undefined {
+  switch (typeof value) {
+    case 'number':
+    case 'boolean':
+    case 'undefined':
+      return undefined;
+    case 'string':
+      return value.isWellFormed() ? undefined : { reason: 'a string with a lone surrogate', path: [] };
+    case 'bigint':
+      return BigInt.asIntN(64, value) === value ? undefined : { reason: 'a bigint of more than 64 bits', path: [] };
+    case 'object':
+      return value === null ? undefined : problemInside(value, depth);
+    default:
+      return { reason: `a ${typeof value} does not survive; pass plain data`, path: [] };
+  }
+}
+
+function problemInside(value: object, depth: number): Problem | undefined {
+  if (depth > PAYLOAD_DEPTH_MAX)
+    return { reason: `it is cyclic or nested deeper than ${PAYLOAD_DEPTH_MAX} levels`, path: [] };
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) {
+      const problem = problemWith(value[index], depth + 1);
+      if (problem !== undefined) return reached(problem, index);
+    }
+    return undefined;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) {
+    for (const key of Object.keys(value)) {
+      if (key === '__proto__') return { reason: 'the key "__proto__" is not allowed', path: [key] };
+      if (!key.isWellFormed()) return { reason: 'a key with a lone surrogate', path: [key] };
+      const problem = problemWith((value as Record<string, unknown>)[key], depth + 1);
+      if (problem !== undefined) return reached(problem, key);
+    }
+    return undefined;
+  }
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? { reason: 'an invalid Date', path: [] } : undefined;
+  if (value instanceof Uint8Array) return undefined;
+  return { reason: `${hintFor(value)} does not survive; pass plain data`, path: [] };
+}
+
+function reached(problem: Problem, key: string | number): Problem {
+  problem.path.push(key);
+  return problem;
+}
+
+/** Parts of a path that are printed; the way into a cycle is long. */
+const PATH_PARTS_MAX = 12;
+
+function printedPath(path: readonly (string | number)[]): string {
+  const parts = path.toReversed();
+  return parts.slice(0, PATH_PARTS_MAX).map(printedKey).join('') + (parts.length > PATH_PARTS_MAX ? '…' : '');
+}
+
+function hintFor(value: object): string {
+  if (value instanceof Map || value instanceof Set) return `a ${value.constructor.name}`;
+  if (value instanceof Promise) return 'a Promise (is an await missing?)';
+  const name: unknown = value.constructor?.name;
+  return typeof name === 'string' && name !== '' ? `an instance of ${name}` : 'an object with a prototype';
+}
+
+function printedKey(key: string | number): string {
+  if (typeof key === 'number') return `[${key}]`;
+  const shown = key.length > 40 ? `${key.slice(0, 40)}…` : key;
+  return /^[A-Za-z_$][\w$]*$/.test(shown) ? `.${shown}` : `[${JSON.stringify(shown)}]`;
+}

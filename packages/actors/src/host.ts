@@ -1,0 +1,412 @@
+// A host: the activations of one process, and everything around them. It owns what it was given (store, transport,
+// placement): it starts them and stops them.
+//
+// H1  There is at most one activation of an address that is not gone. Calls that meet an ending one go to the next.
+// H2  A partition is served between `acquired` and `drain`; nothing is activated outside of that.
+
+import { Activation } from './activation.ts';
+import type { ActivationRuntime } from './activation-runtime.ts';
+import { ActivationCache } from './activation-cache.ts';
+import type { AnyActorDefinition } from './actor.ts';
+import { formatAddress, partitionOf, type ActorAddress, type ActorId, type PartitionId } from './address.ts';
+import type { Call, CallOptions } from './call.ts';
+import { keepProcessAlive, systemClock, type CancelTimeout, type Clock } from './clock.ts';
+import { plainCodec, type Codec } from './codec.ts';
+import { DueQueue } from './due-queue.ts';
+import { NotDefinedError } from './errors.ts';
+import {
+  ACTIVATION_BYTES_MAX_DEFAULT,
+  ACTIVATION_COUNT_MAX_DEFAULT,
+  DRAIN_GRACE_MS,
+  DUE_HORIZON_MS,
+  DUE_PAGE_LENGTH,
+  DUE_SCAN_INTERVAL_MS,
+  IDLE_TIMEOUT_MS_DEFAULT,
+  LOOK_AGAIN_MS_MAX,
+  LOOK_AGAIN_MS_MIN,
+  PARTITION_COUNT_DEFAULT,
+  RETRY_DELAY_MS_MAX,
+  STOP_GRACE_MS_DEFAULT,
+} from './limits.ts';
+import { LocalNetwork } from './local-transport.ts';
+import { consoleLogger, type Logger } from './logger.ts';
+import { singleHostPlacement, type Placement, type PlacementListener } from './placement.ts';
+import { RECORD_FORMAT } from './record.ts';
+import { reference, type ActorRef } from './reference.ts';
+import { Router, type RouterHost } from './router.ts';
+import type { ListFilter, ListPage, Store } from './store.ts';
+import type { Envelope, HostId, SendStamp, Transport } from './transport.ts';
+
+/** What a host is made of. Only the store and the actors are needed; the rest has defaults for one process. */
+export interface ActorHostOptions {
+  readonly store: Store;
+  readonly actors: readonly AnyActorDefinition[];
+  /** Applications do not see each other. Default `"default"`. */
+  readonly app?: string;
+  /** Fixed by the first start on a store. Default 256. */
+  readonly partitionCount?: number;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  /**
+   * Numbers in [0, 1). Default `Math.random`. Hosts on one store need different ones: names of commits are made of
+   * them.
+   */
+  readonly random?: () => number;
+  readonly codec?: Codec;
+  readonly transport?: Transport;
+  readonly placement?: Placement;
+  /** Idle activations beyond these go, the least recently used first. */
+  readonly activationCountMax?: number;
+  readonly activationBytesMax?: number;
+  /** An actor without a message for this long is deactivated. Default 10 minutes. */
+  readonly idleTimeoutMs?: number;
+}
+
+/** How many activations there are and whether the host can serve. */
+export interface ActorHostStatus {
+  readonly activations: Readonly<Record<string, number>>;
+  readonly partitions: number;
+  readonly stopping: boolean;
+  /** Why the store cannot serve, if it cannot. */
+  readonly failure: Error | undefined;
+}
+
+/**
+ * Starts a host and takes up what is due in its store.
+ *
+ * @throws {StoreLockedError} when another process has the store open
+ * @throws {LayoutMismatchError} when the store was laid out for other settings
+ * @throws {NotDefinedError} when two definitions have the same type
+ */
+export async function startActorHost(options: ActorHostOptions): Promise<ActorHost> {
+  const host = new LocalHost(options);
+  await host.start();
+  return host;
+}
+
+/**
+ * The part of a process that holds activations. Made by {@link startActorHost}. It keeps the process running until it
+ * is stopped, as a server does.
+ */
+export interface ActorHost extends AsyncDisposable {
+  readonly hostId: HostId;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** A typed reference to an actor. `options` hold for each call made through it. */
+  actor<D extends AnyActorDefinition>(definition: D, id: ActorId, options?: CallOptions): ActorRef<D>;
+  /** Summaries of actors, newest created first. */
+  list(filter: ListFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<ListPage>;
+  /** How many summaries match, by status. */
+  count(filter: ListFilter): Promise<Readonly<Record<string, number>>>;
+  status(): ActorHostStatus;
+  /**
+   * Stops gracefully: new calls are not executed, running turns finish within `graceMs` (default 10 s) and are
+   * committed, then everything is closed. Turns that take longer are lost, their callers told that the outcome is
+   * unknown.
+   */
+  stop(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+interface ActorTypeSlot {
+  readonly definition: AnyActorDefinition;
+  readonly activations: Map<ActorId, Activation>;
+}
+
+class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementListener {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly codec: Codec;
+  readonly logger: Logger;
+  readonly hostId: HostId;
+  readonly partitionCount: number;
+  readonly placement: Placement;
+  readonly transport: Transport;
+  readonly router: Router;
+  readonly due: DueQueue;
+  readonly #app: string;
+  readonly #random: () => number;
+  readonly #types = new Map<string, ActorTypeSlot>();
+  readonly #cache: ActivationCache;
+  /** The partitions that are served, each with its activations. */
+  readonly #partitions = new Set<PartitionId>();
+  readonly #byPartition = new Map<PartitionId, Set<Activation>>();
+  /** How often in a row the activations of an actor were lost before a commit was accepted. */
+  readonly #losses = new Map<string, number>();
+  readonly #tokenPrefix: string;
+  #tokens = 0;
+  #cancelScan: CancelTimeout | undefined;
+  /** True from the first step of a stop on: partitions are drained within the call. */
+  stopping = false;
+  #stopping: Promise<void> | undefined;
+  #letProcessEnd: (() => void) | undefined;
+
+  constructor(options: ActorHostOptions) {
+    this.store = options.store;
+    this.clock = options.clock ?? systemClock;
+    this.codec = options.codec ?? plainCodec;
+    this.logger = options.logger ?? consoleLogger;
+    this.#app = options.app ?? 'default';
+    this.#random = options.random ?? Math.random;
+    this.partitionCount = options.partitionCount ?? PARTITION_COUNT_DEFAULT;
+    this.#tokenPrefix = Math.floor(this.#random() * 2 ** 50).toString(36);
+    this.transport = options.transport ?? new LocalNetwork().transport(`host-${this.#tokenPrefix}`);
+    this.hostId = this.transport.hostId;
+    this.placement = options.placement ?? singleHostPlacement(this.hostId, this.partitionCount);
+    this.router = new Router(this);
+    this.due = new DueQueue(this.clock, (address) => this.#wake(address));
+    this.#cache = new ActivationCache(
+      {
+        countMax: options.activationCountMax ?? ACTIVATION_COUNT_MAX_DEFAULT,
+        bytesMax: options.activationBytesMax ?? ACTIVATION_BYTES_MAX_DEFAULT,
+        idleTimeoutMs: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS_DEFAULT,
+      },
+      this.clock,
+    );
+    for (const definition of options.actors) {
+      if (this.#types.has(definition.type)) throw new NotDefinedError(`actor type ${definition.type} is defined twice`);
+      this.#types.set(definition.type, { definition, activations: new Map() });
+    }
+  }
+
+  /** Opens the store, joins, and takes up what is due. */
+  async start(): Promise<void> {
+    await this.store.start({
+      app: this.#app,
+      partitionCount: this.partitionCount,
+      hash: 'fnv1a-fmix32',
+      format: RECORD_FORMAT,
+    });
+    try {
+      await this.transport.start({
+        receive: (from: HostId, envelope: Envelope) => this.router.receive(from, envelope),
+        undeliverable: (_to: HostId, envelope: Envelope) => this.router.undeliverable(envelope),
+      });
+      await this.placement.start(this);
+    } catch (error) {
+      this.due.stop();
+      await this.transport.stop();
+      await this.store.stop();
+      throw error;
+    }
+    this.#scheduleScan();
+    this.#letProcessEnd = keepProcessAlive();
+  }
+
+  actor<D extends AnyActorDefinition>(definition: D, id: ActorId, options: CallOptions = {}): ActorRef<D> {
+    return reference(definition, id, (address, method, args) =>
+      this.router.call(address, method, args, options),
+    ) as ActorRef<D>;
+  }
+
+  list(filter: ListFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<ListPage> {
+    return this.store.list(filter, page);
+  }
+
+  count(filter: ListFilter): Promise<Readonly<Record<string, number>>> {
+    return this.store.count(filter);
+  }
+
+  status(): ActorHostStatus {
+    const activations: Record<string, number> = {};
+    for (const [type, slot] of this.#types) activations[type] = slot.activations.size;
+    return {
+      activations,
+      partitions: this.#partitions.size,
+      stopping: this.stopping,
+      failure: this.store.failure(),
+    };
+  }
+
+  stop(options: { readonly graceMs?: number } = {}): Promise<void> {
+    this.#stopping ??= this.#stop(options.graceMs ?? STOP_GRACE_MS_DEFAULT);
+    return this.#stopping;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    this.stopping = true;
+    this.#cancelScan?.();
+    this.due.stop();
+    const cancel = this.clock.setTimeout(() => {
+      for (const activation of this.#all()) activation.abandon('its host stopped before the turn ended');
+    }, graceMs);
+    try {
+      await this.placement.stop();
+    } finally {
+      cancel();
+      for (const activation of this.#all()) activation.abandon('its host has stopped');
+      this.router.stop();
+      this.#cache.stop();
+      await this.transport.stop();
+      await this.store.stop();
+      this.#letProcessEnd?.();
+    }
+  }
+
+  *#all(): Iterable<Activation> {
+    for (const slot of this.#types.values()) yield* [...slot.activations.values()];
+  }
+
+  // ── For activations and the router ─────────────────────────────────────────────────────────────────────────────────
+
+  random(): number {
+    return this.#random();
+  }
+
+  token(): string {
+    return `${this.#tokenPrefix}-${(++this.#tokens).toString(36)}`;
+  }
+
+  defines(type: string, method: string): boolean {
+    return this.#types.get(type)?.definition.methods[method] !== undefined;
+  }
+
+  serves(partition: PartitionId): boolean {
+    return this.#partitions.has(partition);
+  }
+
+  deliverToActive(call: Call): boolean {
+    const activation = this.#types.get(call.address.type)?.activations.get(call.address.id);
+    if (activation === undefined || !activation.accepts(call)) return false;
+    activation.deliver(call);
+    return true;
+  }
+
+  deliver(call: Call): void {
+    const { type, id } = call.address;
+    const slot = this.#types.get(type);
+    if (slot === undefined) {
+      call.reject(
+        new NotDefinedError(`no actor type ${type} is defined; defined are ${[...this.#types.keys()].join(', ')}`),
+      );
+      return;
+    }
+    (slot.activations.get(id) ?? this.#activate(slot, call.address)).deliver(call);
+  }
+
+  forgetSender(address: ActorAddress, stamp: SendStamp): void {
+    const activation = this.#types.get(address.type)?.activations.get(address.id);
+    if (activation?.phase === 'active') activation.commits.forgetSender(stamp);
+  }
+
+  turnedAway(call: Call): void {
+    this.router.turnedAway(call);
+  }
+
+  resized(activation: Activation): void {
+    this.#cache.resized(activation);
+  }
+
+  gone(activation: Activation, waiting: readonly Call[]): void {
+    const { type, id } = activation.address;
+    const activations = this.#types.get(type)!.activations;
+    if (activations.get(id) === activation) activations.delete(id);
+    const inPartition = this.#byPartition.get(activation.partition);
+    if (inPartition?.delete(activation) === true && inPartition.size === 0)
+      this.#byPartition.delete(activation.partition);
+    this.#cache.remove(activation);
+    this.#lookAgain(activation);
+    for (const call of waiting) this.router.again(call);
+  }
+
+  /**
+   * A lost activation may have left work that only its record knows: the actor is looked at again, ever more slowly.
+   */
+  #lookAgain(activation: Activation): void {
+    const key = formatAddress(activation.address);
+    if (!activation.lost || this.stopping || !this.serves(activation.partition)) {
+      this.#losses.delete(key);
+      return;
+    }
+    const losses = activation.commits.barren ? Math.min((this.#losses.get(key) ?? 0) + 1, 10) : 1;
+    this.#losses.set(key, losses);
+    const delayMs = Math.min(LOOK_AGAIN_MS_MIN * 2 ** (losses - 1), LOOK_AGAIN_MS_MAX) * (0.5 + this.#random());
+    this.due.set(activation.address, this.clock.nowMs() + delayMs);
+  }
+
+  #activate(slot: ActorTypeSlot, address: ActorAddress, woken = false): Activation {
+    const activation = new Activation(address, partitionOf(address, this.partitionCount), slot.definition, this);
+    activation.woken = woken;
+    slot.activations.set(address.id, activation);
+    let inPartition = this.#byPartition.get(activation.partition);
+    if (inPartition === undefined) this.#byPartition.set(activation.partition, (inPartition = new Set()));
+    inPartition.add(activation);
+    this.#cache.add(activation);
+    void activation.activate();
+    return activation;
+  }
+
+  #wake(address: ActorAddress): void {
+    if (this.stopping || !this.serves(partitionOf(address, this.partitionCount))) return;
+    const slot = this.#types.get(address.type);
+    if (slot === undefined) {
+      this.logger.warn(
+        { type: address.type, id: address.id },
+        'an actor is due whose type is not defined on this host',
+      );
+      return;
+    }
+    const activation = slot.activations.get(address.id);
+    if (activation === undefined) this.#activate(slot, address, true);
+    else activation.wake();
+  }
+
+  // ── For placement ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  acquired(partition: PartitionId, _epoch: number): void {
+    this.#partitions.add(partition);
+    void this.#scan(partition);
+  }
+
+  async drain(partition: PartitionId): Promise<void> {
+    this.#partitions.delete(partition);
+    const leaving = [...(this.#byPartition.get(partition) ?? [])];
+    if (leaving.length === 0) return;
+    // A stop has a bound of its own.
+    const cancel = this.stopping
+      ? undefined
+      : this.clock.setTimeout(() => {
+          for (const activation of leaving)
+            activation.abandon('its partition went to another host before the turn ended');
+        }, DRAIN_GRACE_MS);
+    await Promise.all(leaving.map((activation) => activation.drain()));
+    cancel?.();
+  }
+
+  #scheduleScan(): void {
+    this.#cancelScan = this.clock.setTimeout(() => {
+      void (async () => {
+        for (const partition of this.#partitions) await this.#scan(partition);
+        if (!this.stopping) this.#scheduleScan();
+      })();
+    }, DUE_SCAN_INTERVAL_MS);
+  }
+
+  /** Takes what is due soon in a partition from the store's index into the queue. */
+  async #scan(partition: PartitionId): Promise<void> {
+    const untilMs = this.clock.nowMs() + DUE_HORIZON_MS;
+    let cursor: string | undefined;
+    do {
+      if (this.stopping || !this.#partitions.has(partition)) return;
+      try {
+        const page = await this.store.due(partition, untilMs, cursor, DUE_PAGE_LENGTH);
+        for (const { address, dueAtMs } of page.entries) {
+          // An activation knows better than the index what it waits for.
+          const activation = this.#types.get(address.type)?.activations.get(address.id);
+          if (activation === undefined) this.due.set(address, dueAtMs);
+          else activation.noteDue();
+        }
+        cursor = page.cursor;
+      } catch (error) {
+        if (!this.stopping) {
+          this.logger.error({ partition, err: error }, 'the due index could not be read; it is tried again');
+          this.clock.setTimeout(() => void this.#scan(partition), RETRY_DELAY_MS_MAX / 10);
+        }
+        return;
+      }
+    } while (cursor !== undefined);
+  }
+}

@@ -1,0 +1,75 @@
+// The public surface of @troupe/actors.
+
+// For those who write actors.
+export { actor, journalActor, recordActor } from './actor.ts';
+export type {
+  ActorDefinition,
+  AnyActorDefinition,
+  JournalContext,
+  ReadContext,
+  RecordContext,
+  RecordOpening,
+  RecordReadContext,
+  ReminderTime,
+  StateContext,
+  TurnContext,
+  WritingContext,
+} from './actor.ts';
+export type { Reminder } from './record.ts';
+export type { ActorRef, SendRef } from './reference.ts';
+export type { CallOptions } from './call.ts';
+
+// For those who run them.
+export { startActorHost, type ActorHost, type ActorHostOptions, type ActorHostStatus } from './host.ts';
+export { consoleLogger, type Logger } from './logger.ts';
+export {
+  ActorAddressError,
+  ConflictError,
+  CorruptRecordError,
+  DeadlockError,
+  InnerCallError,
+  LayoutMismatchError,
+  LimitError,
+  NotDefinedError,
+  NotExecutedError,
+  OutcomeUnknownError,
+  PayloadError,
+  StoreLockedError,
+  StoreUnavailableError,
+  TroupeError,
+  type CallOutcome,
+} from './errors.ts';
+export { RemoteActorError } from './wire-error.ts';
+
+// The ports, for those who bring their own store, transport, placement, clock or codec.
+export { checkAddress, formatAddress, parseAddress, partitionOf } from './address.ts';
+export type { ActorAddress, ActorId, ActorType, PartitionId } from './address.ts';
+export { commitOnce } from './store.ts';
+export type {
+  Commit,
+  CommitId,
+  CommitSource,
+  DueEntry,
+  DuePage,
+  EntryRun,
+  Layout,
+  ListedActor,
+  ListFilter,
+  ListPage,
+  Loaded,
+  LoadedRecord,
+  Store,
+  Summary,
+  Tombstone,
+} from './store.ts';
+export { COMMIT_BYTES_MAX, COMMIT_IDS_KEPT } from './limits.ts';
+export { checkCommit, checkLayout, matchesFilter } from './store-rules.ts';
+export type { Envelope, HostId, Transport, TransportReceiver } from './transport.ts';
+export { singleHostPlacement, type Placement, type PlacementListener } from './placement.ts';
+export { systemClock, type CancelTimeout, type Clock } from './clock.ts';
+export { checkPayload, copyPayload, plainCodec, type Codec } from './codec.ts';
+
+// The implementations that need no server and no disk.
+export { MemoryContents, MemoryStore } from './memory-store.ts';
+export type { MemoryStoreOptions, StoreFault, StoreFaults, StoreOperation } from './memory-store.ts';
+export { LocalNetwork } from './local-transport.ts';

@@ -1,0 +1,24 @@
+// How a method ended, as its caller may learn it.
+
+import type { ActorAddress } from './address.ts';
+import { checkPayload, copyPayload } from './codec.ts';
+import { InnerCallError, NotExecutedError, OutcomeUnknownError } from './errors.ts';
+
+/** Whether the method goes on after it has returned. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
+
+/** The result as its caller gets it: a copy that shares nothing with the actor. Throws when it cannot be stored. */
+export function checkedResult(address: ActorAddress, result: unknown): unknown {
+  const type = typeof result;
+  if (type === 'undefined' || type === 'boolean' || type === 'number' || result === null) return result;
+  checkPayload(result, `the result of a turn of ${address.type}`);
+  return copyPayload(result);
+}
+
+/** A failed call inside the turn says nothing of the kind about the call that the turn answers. */
+export function errorOfThisCall(address: ActorAddress, error: unknown): unknown {
+  const inner = error instanceof NotExecutedError || error instanceof OutcomeUnknownError;
+  return inner ? new InnerCallError(address, error) : error;
+}

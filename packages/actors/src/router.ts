@@ -1,0 +1,407 @@
+// From a reference to a turn: finds the host that owns an actor, hands the call to it, and tries again where that is
+// safe.
+//
+// R1  A call settles exactly once: done, failed by the actor, not executed, or unknown.
+// R2  It is handed on again only while nothing has begun, within its deadline; after an unknown outcome only if it has
+//     an idempotency key or a send stamp (the outbox does that).
+
+import { partitionOf, type ActorAddress } from './address.ts';
+import { Call, type CallOptions } from './call.ts';
+import type { CancelTimeout, Clock } from './clock.ts';
+import { checkPayload, copyPayload, pack, unpack } from './codec.ts';
+import type { Logger } from './logger.ts';
+import { Deadlines } from './deadline.ts';
+import { LimitError, NotExecutedError, OutcomeUnknownError } from './errors.ts';
+import {
+  CALL_CHAIN_LENGTH_MAX,
+  CALL_TIMEOUT_MS_DEFAULT,
+  IDEMPOTENCY_KEY_LENGTH_MAX,
+  RETRY_DELAY_MS_MAX,
+  RETRY_DELAY_MS_MIN,
+} from './limits.ts';
+import type { Placement } from './placement.ts';
+import type { CallEnvelope, Envelope, HostId, ReplyEnvelope, SendStamp, Transport } from './transport.ts';
+import { fromWireError, toWireError, type WireError } from './wire-error.ts';
+
+/** What a router needs of its host. */
+export interface RouterHost {
+  readonly clock: Clock;
+  readonly hostId: HostId;
+  readonly partitionCount: number;
+  readonly placement: Placement;
+  readonly transport: Transport;
+  readonly logger: Logger;
+  /** The host gives up its partitions for good. */
+  readonly stopping: boolean;
+  random(): number;
+  /** Hands the call to the activation if there is one that takes it; false if not. */
+  deliverToActive(call: Call): boolean;
+  /** Hands the call to the activation, making one if needed. */
+  deliver(call: Call): void;
+  /** Whether the partition is owned here and served. */
+  serves(partition: number): boolean;
+  forgetSender(address: ActorAddress, stamp: SendStamp): void;
+}
+
+export interface RoutedCallOptions extends CallOptions {
+  readonly chain?: readonly string[];
+  readonly stamp?: SendStamp;
+  /** It leaves when this is fulfilled, and is not executed if this is rejected. */
+  readonly after?: Promise<void> | undefined;
+}
+
+export class Router {
+  readonly #host: RouterHost;
+  readonly #deadlines: Deadlines;
+  readonly #pending = new Map<number, Call>();
+  /** Calls that other hosts wait for, to be cancelled by them. */
+  readonly #served = new Map<string, Call>();
+  readonly #owners = new Map<number, HostId>();
+  /** Calls that wait for an owner. */
+  readonly #later = new Map<Call, CancelTimeout>();
+  /** Ends the pauses between attempts of calls with a key. */
+  readonly #pauses = new Set<() => void>();
+  #callId = 0;
+  #stopped = false;
+
+  constructor(host: RouterHost) {
+    this.#host = host;
+    this.#deadlines = new Deadlines(host.clock);
+  }
+
+  /** Calls a method of an actor, wherever it is. */
+  call(address: ActorAddress, method: string, args: readonly unknown[], options: RoutedCallOptions): Promise<unknown> {
+    const { idempotencyKey, timeoutMs } = options;
+    if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
+      return Promise.reject(new TypeError(`timeoutMs is a number of milliseconds from 0 on, got ${String(timeoutMs)}`));
+    }
+    if (idempotencyKey === undefined) return this.#callOnce(address, method, args, options);
+    if (
+      typeof idempotencyKey !== 'string' ||
+      idempotencyKey === '' ||
+      idempotencyKey.length > IDEMPOTENCY_KEY_LENGTH_MAX
+    ) {
+      return Promise.reject(
+        new TypeError(`an idempotency key is a string of 1 to ${IDEMPOTENCY_KEY_LENGTH_MAX} characters`),
+      );
+    }
+    return this.#callWithKey(address, method, args, options);
+  }
+
+  /** The key makes it safe to try again after an unknown outcome. */
+  async #callWithKey(
+    address: ActorAddress,
+    method: string,
+    args: readonly unknown[],
+    options: RoutedCallOptions,
+  ): Promise<unknown> {
+    const deadlineAtMs = this.#host.clock.nowMs() + (options.timeoutMs ?? CALL_TIMEOUT_MS_DEFAULT);
+    let unknown: OutcomeUnknownError | undefined;
+    for (let failures = 0; ; failures++) {
+      // Never below zero, also when the wait for the last attempt took longer than it should.
+      const timeoutMs = Math.max(0, deadlineAtMs - this.#host.clock.nowMs());
+      try {
+        return await this.#callOnce(address, method, args, { ...options, timeoutMs });
+      } catch (error) {
+        if (error instanceof OutcomeUnknownError) unknown = error;
+        // Once an attempt may have run, one that did not says nothing of the whole.
+        else if (unknown === undefined || !(error instanceof NotExecutedError)) throw error;
+        const delayMs = this.#delayMs(failures);
+        const hopeless = (): boolean => options.signal?.aborted === true || this.#stopped || this.#host.stopping;
+        if (hopeless() || this.#host.clock.nowMs() + delayMs >= deadlineAtMs) throw unknown;
+        await this.#pause(delayMs, options.signal);
+        if (hopeless()) throw unknown;
+      }
+    }
+  }
+
+  #pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        cancel();
+        signal?.removeEventListener('abort', end);
+        this.#pauses.delete(end);
+        resolve();
+      };
+      const cancel = this.#host.clock.setTimeout(end, delayMs);
+      signal?.addEventListener('abort', end, { once: true });
+      this.#pauses.add(end);
+    });
+  }
+
+  #callOnce(
+    address: ActorAddress,
+    method: string,
+    args: readonly unknown[],
+    options: RoutedCallOptions,
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const { signal } = options;
+      const chain = options.chain ?? [];
+      if (chain.length >= CALL_CHAIN_LENGTH_MAX)
+        throw new LimitError(`a chain of calls is longer than ${CALL_CHAIN_LENGTH_MAX}: ${chain.join(' → ')}`);
+      const timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS_DEFAULT;
+      const call = new Call({
+        address,
+        method,
+        args: copiedArguments(address, method, args),
+        idempotencyKey: options.idempotencyKey,
+        traceparent: options.traceparent,
+        chain,
+        stamp: options.stamp,
+        deadlineAtMs: timeoutMs === Infinity ? Infinity : this.#host.clock.nowMs() + timeoutMs,
+        resolve,
+        reject,
+      });
+      if (signal !== undefined || timeoutMs !== Infinity) this.#watch(call, signal);
+      if (call.settled) return;
+      if (options.after === undefined) this.route(call);
+      else {
+        options.after.then(
+          () => this.route(call),
+          (error: unknown) =>
+            call.reject(
+              new NotExecutedError(address, 'what its caller had done before is not durable', { cause: error }),
+            ),
+        );
+      }
+    });
+  }
+
+  #watch(call: Call, signal: AbortSignal | undefined): void {
+    if (signal?.aborted === true) {
+      call.abandon('the caller gave up before it was sent', signal.reason);
+      return;
+    }
+    const onAbort = (): void => call.abandon('the caller gave up', signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const timed = call.deadlineAtMs !== Infinity;
+    if (timed) this.#deadlines.add(call);
+    call.onSettled = () => {
+      if (timed) this.#deadlines.remove(call);
+      signal?.removeEventListener('abort', onAbort);
+      if (call.remoteId !== 0) this.#settledRemote(call);
+    };
+  }
+
+  /** Hands a call to where its actor lives, now. */
+  route(call: Call): void {
+    if (call.settled) return;
+    if (this.#stopped) {
+      call.reject(new NotExecutedError(call.address, 'this host has stopped'));
+      return;
+    }
+    if (this.#host.deliverToActive(call)) return;
+    const owner = this.#ownerOf(call.address);
+    if (owner === this.#host.hostId && this.#host.serves(partitionOf(call.address, this.#host.partitionCount))) {
+      this.#host.deliver(call);
+    } else if (owner === undefined || owner === this.#host.hostId || call.onMoved !== undefined) this.turnedAway(call);
+    else this.#sendTo(owner, call);
+  }
+
+  /** The actor is not here, or not for long: the call is for another host, or tried again when there is one. */
+  turnedAway(call: Call): void {
+    if (call.settled) return;
+    const owner = this.#ownerOf(call.address);
+    if (call.onMoved !== undefined) call.onMoved();
+    else if (this.#stopped || (this.#host.stopping && (owner === undefined || owner === this.#host.hostId))) {
+      call.reject(new NotExecutedError(call.address, 'its host is stopping'));
+    } else this.#tryLater(call);
+  }
+
+  /** The activation that the call waited for has ended. The first time it goes on at once, then with growing delays. */
+  again(call: Call): void {
+    if (call.attempts > 0) this.#tryLater(call);
+    else {
+      call.attempts++;
+      queueMicrotask(() => this.route(call));
+    }
+  }
+
+  #tryLater(call: Call): void {
+    if (call.settled) return;
+    const cancel = this.#host.clock.setTimeout(
+      () => {
+        this.#later.delete(call);
+        this.route(call);
+      },
+      this.#delayMs(call.attempts++),
+    );
+    this.#later.set(call, cancel);
+  }
+
+  #ownerOf(address: ActorAddress): HostId | undefined {
+    return this.#host.placement.ownerOf(partitionOf(address, this.#host.partitionCount));
+  }
+
+  #delayMs(failures: number): number {
+    return Math.min(RETRY_DELAY_MS_MIN * 2 ** Math.min(failures, 10), RETRY_DELAY_MS_MAX) * (0.5 + this.#host.random());
+  }
+
+  /** Tells a receiver that the sender has nothing left for it. Lost ones only cost a few bytes. */
+  forget(address: ActorAddress, stamp: SendStamp): void {
+    const owner = this.#ownerOf(address);
+    if (owner === this.#host.hostId) this.#host.forgetSender(address, stamp);
+    else if (owner !== undefined) this.#post(owner, { kind: 'forget', address, send: stamp });
+  }
+
+  // ── Between hosts ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #sendTo(owner: HostId, call: Call): void {
+    call.remoteId = ++this.#callId;
+    // From here on it may run there: giving up means not knowing.
+    call.begun = true;
+    this.#pending.set(call.remoteId, call);
+    this.#owners.set(call.remoteId, owner);
+    if (call.onSettled === undefined) call.onSettled = () => this.#settledRemote(call);
+    const unsent = this.#post(owner, {
+      kind: 'call',
+      callId: call.remoteId,
+      address: call.address,
+      method: call.method,
+      args: pack(call.args),
+      timeoutMs: call.deadlineAtMs === Infinity ? undefined : Math.max(0, call.deadlineAtMs - this.#host.clock.nowMs()),
+      idempotencyKey: call.idempotencyKey,
+      chain: call.chain,
+      traceparent: call.traceparent,
+      send: call.stamp,
+    });
+    if (unsent === undefined) return;
+    this.#take(call.remoteId);
+    call.reject(new NotExecutedError(call.address, 'it could not be sent', { cause: unsent }));
+  }
+
+  /** Sends what may get lost; returns why it could not be sent, if so. */
+  #post(to: HostId, envelope: Envelope): unknown {
+    try {
+      this.#host.transport.send(to, envelope);
+      return undefined;
+    } catch (error) {
+      this.#host.logger.warn({ to, kind: envelope.kind, err: error }, 'an envelope could not be sent');
+      return error ?? new Error('the transport threw nothing');
+    }
+  }
+
+  #settledRemote(call: Call): void {
+    const owner = this.#owners.get(call.remoteId);
+    this.#owners.delete(call.remoteId);
+    // Still pending: the caller gave up before the answer came.
+    if (this.#pending.delete(call.remoteId) && owner !== undefined)
+      this.#post(owner, { kind: 'cancel', callId: call.remoteId });
+  }
+
+  receive(from: HostId, envelope: Envelope): void {
+    switch (envelope.kind) {
+      case 'call':
+        this.#serve(from, envelope);
+        return;
+      case 'reply':
+        this.#replied(envelope);
+        return;
+      case 'cancel':
+        this.#served.get(`${from}/${envelope.callId}`)?.abandon('the caller gave up');
+        return;
+      case 'forget':
+        this.#host.forgetSender(envelope.address, envelope.send);
+    }
+  }
+
+  undeliverable(envelope: Envelope): void {
+    if (envelope.kind !== 'call') return;
+    const call = this.#take(envelope.callId);
+    if (call !== undefined) this.#tryLater(call);
+  }
+
+  #take(callId: number): Call | undefined {
+    const call = this.#pending.get(callId);
+    this.#pending.delete(callId);
+    this.#owners.delete(callId);
+    if (call !== undefined) {
+      call.remoteId = 0;
+      call.begun = false;
+    }
+    return call;
+  }
+
+  #replied(reply: ReplyEnvelope): void {
+    const call = this.#pending.get(reply.callId);
+    if (call === undefined) return;
+    if (reply.outcome === 'moved') {
+      this.#take(reply.callId);
+      this.#tryLater(call);
+      return;
+    }
+    this.#pending.delete(reply.callId);
+    let body: unknown;
+    try {
+      body = unpack(reply.body);
+    } catch (error) {
+      call.reject(new OutcomeUnknownError(call.address, 'its answer cannot be read', { cause: error }));
+      return;
+    }
+    if (reply.outcome === 'done') call.resolve(body);
+    else call.reject(fromWireError(body as WireError, reply.outcome, call.address));
+  }
+
+  #serve(from: HostId, envelope: CallEnvelope): void {
+    const { callId, address } = envelope;
+    const key = `${from}/${callId}`;
+    const reply = (outcome: ReplyEnvelope['outcome'], body: unknown): void => {
+      this.#served.delete(key);
+      this.#post(from, { kind: 'reply', callId, outcome, body: pack(body) });
+    };
+    let args: unknown[];
+    try {
+      args = unpack(envelope.args) as unknown[];
+    } catch (error) {
+      reply('failed', toWireError(error));
+      return;
+    }
+    const call: Call = new Call({
+      address,
+      method: envelope.method,
+      args,
+      idempotencyKey: envelope.idempotencyKey,
+      traceparent: envelope.traceparent,
+      chain: envelope.chain,
+      stamp: envelope.send,
+      deadlineAtMs: envelope.timeoutMs === undefined ? Infinity : this.#host.clock.nowMs() + envelope.timeoutMs,
+      resolve: (value) => reply('done', value),
+      reject: (error) => {
+        if (error instanceof NotExecutedError) reply('not-executed', toWireError(error));
+        else if (error instanceof OutcomeUnknownError) reply('unknown', toWireError(error));
+        else reply('failed', toWireError(error));
+      },
+    });
+    call.onMoved = () => {
+      call.dismiss();
+      reply('moved', undefined);
+    };
+    this.#served.set(key, call);
+    if (call.deadlineAtMs !== Infinity) this.#watch(call, undefined);
+    this.route(call);
+  }
+
+  /** Calls that come from now on are not executed; calls to other hosts have an unknown outcome. */
+  stop(): void {
+    this.#stopped = true;
+    for (const call of [...this.#pending.values()]) call.abandon('this host is stopping');
+    for (const [call, cancel] of this.#later) {
+      cancel();
+      call.abandon('this host is stopping');
+    }
+    this.#later.clear();
+    for (const end of [...this.#pauses]) end();
+    this.#deadlines.stop();
+  }
+}
+
+/** What the actor gets shares nothing with what the caller holds. */
+function copiedArguments(address: ActorAddress, method: string, args: readonly unknown[]): readonly unknown[] {
+  return args.map((value) => {
+    const type = typeof value;
+    if (type === 'number' || type === 'boolean' || type === 'undefined' || value === null) return value;
+    checkPayload(value, `an argument of ${address.type}.${method}`);
+    return copyPayload(value);
+  });
+}

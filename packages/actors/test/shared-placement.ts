@@ -1,0 +1,52 @@
+import type { HostId, PartitionId, Placement, PlacementListener } from '../src/index.ts';
+
+/** Which host owns which partition, as every host of a test sees it at once. */
+export class SharedPlacement {
+  readonly #owners: (HostId | undefined)[];
+  readonly #listeners = new Map<HostId, PlacementListener>();
+  /** What a host believes instead of the truth. */
+  readonly beliefs = new Map<HostId, HostId>();
+
+  constructor(partitionCount: number) {
+    this.#owners = Array.from({ length: partitionCount });
+  }
+
+  of(hostId: HostId): Placement {
+    return {
+      start: async (listener) => {
+        this.#listeners.set(hostId, listener);
+        for (const [partition, owner] of this.#owners.entries()) if (owner === undefined) this.#give(partition, hostId);
+      },
+      stop: async () => {
+        const heirs = [...this.#listeners.keys()].filter((other) => other !== hostId);
+        const owned = [...this.#owners.keys()].filter((partition) => this.#owners[partition] === hostId);
+        await Promise.all(owned.map((partition) => this.move(partition, heirs[partition % Math.max(1, heirs.length)])));
+        this.#listeners.delete(hostId);
+      },
+      ownerOf: (partition) => this.beliefs.get(hostId) ?? this.#owners[partition],
+    };
+  }
+
+  ownerOf(partition: PartitionId): HostId | undefined {
+    return this.#owners[partition];
+  }
+
+  /** Drains a partition where it is and gives it to another host, or to nobody. */
+  async move(partition: PartitionId, to: HostId | undefined): Promise<void> {
+    const from = this.#owners[partition];
+    if (from !== undefined) await this.#listeners.get(from)?.drain(partition);
+    this.#owners[partition] = undefined;
+    if (to !== undefined) this.#give(partition, to);
+  }
+
+  /** Takes everything from a host that is dead. */
+  seize(from: HostId, to: HostId): void {
+    this.#listeners.delete(from);
+    for (const [partition, owner] of this.#owners.entries()) if (owner === from) this.#give(partition, to);
+  }
+
+  #give(partition: PartitionId, to: HostId): void {
+    this.#owners[partition] = to;
+    this.#listeners.get(to)!.acquired(partition, 1);
+  }
+}
