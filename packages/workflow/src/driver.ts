@@ -1,0 +1,26 @@
+/** Runs an async function's promise, or a generator that yields what it would await, to its end. */
+export async function driven(started: unknown): Promise<unknown> {
+  if (!isGenerator(started)) return started;
+  let step = await started.next();
+  while (step.done !== true) {
+    let value: unknown;
+    try {
+      value = await step.value;
+    } catch (error) {
+      step = await started.throw(error);
+      continue;
+    }
+    step = await started.next(value);
+  }
+  return step.value;
+}
+
+function isGenerator(value: unknown): value is AsyncGenerator<unknown, unknown, unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'next' in value &&
+    'throw' in value &&
+    typeof value.next === 'function'
+  );
+}

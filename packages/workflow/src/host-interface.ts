@@ -1,0 +1,43 @@
+import type { ActorHost } from '@troupe/actors';
+import type { WorkflowClient } from './client-interface.ts';
+
+/** A workflow that this host has code for. */
+export interface RegisteredWorkflow {
+  readonly name: string;
+  /** Oldest first; a new instance takes the last. */
+  readonly versions: readonly string[];
+}
+
+/** Whether this host can take work. */
+export interface HostStatus {
+  /** The store can be written, partitions are held, it is not stopping. */
+  readonly ready: boolean;
+  /** Why not. */
+  readonly reason: string | undefined;
+  /** Workflow instances in memory. */
+  readonly activeInstances: number;
+  readonly runningActivities: number;
+  readonly waitingActivities: number;
+}
+
+/** Counts since the start, for metrics. */
+export interface HostCounters {
+  readonly started: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly terminated: number;
+  readonly activitiesCompleted: number;
+  readonly activitiesFailed: number;
+}
+
+/** A host of workflows. Made by {@link startHost}. */
+export interface WorkflowHost extends AsyncDisposable {
+  readonly workflows: WorkflowClient;
+  /** The actors below, and those that were registered beside the workflows. */
+  readonly actors: ActorHost;
+  registered(): { readonly workflows: readonly RegisteredWorkflow[]; readonly activities: readonly string[] };
+  status(): HostStatus;
+  counters(): HostCounters;
+  /** Stops gracefully within `graceMs` (default 10 s). Running activities see their signal abort and are run again later. */
+  stop(options?: { readonly graceMs?: number }): Promise<void>;
+}

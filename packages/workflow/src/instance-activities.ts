@@ -1,0 +1,182 @@
+// The activities of an instance that have no result yet: their attempts and retries. It leaves running them to the
+// activity runner, and what a result leads to to the execution.
+//
+// I1  An attempt begins when the commit of what asked for it is durable.
+// I2  The result of an activity is taken once; a failure only if it is of the latest attempt.
+// I3  An activity that waits for its next attempt has a reminder for it. What is under way has none: after a crash it is
+//     begun again.
+
+import type { ActivityResult } from './activity-runner.ts';
+import type { Command } from './command.ts';
+import type { PendingActivity } from './executor.ts';
+import type { InstanceHistory } from './instance-history.ts';
+import { RETRY_REMINDER } from './instance-reminder.ts';
+import type { Context, InstanceServices } from './instance-services.ts';
+import type { InstanceState } from './instance-state.ts';
+import { retryDelayMs } from './retry.ts';
+import { SequenceTable } from './sequence-table.ts';
+
+export class InstanceActivities {
+  readonly #instanceId: string;
+  readonly #services: InstanceServices;
+  readonly #history: InstanceHistory;
+  #pending = new SequenceTable<PendingActivity>();
+
+  constructor(instanceId: string, services: InstanceServices, history: InstanceHistory) {
+    this.#instanceId = instanceId;
+    this.#services = services;
+    this.#history = history;
+  }
+
+  /** Takes over what a replay found pending. */
+  restore(pending: SequenceTable<PendingActivity>): void {
+    this.#pending = pending;
+  }
+
+  clear(): void {
+    this.#pending.clear();
+  }
+
+  /** Drops one whose result is known already. */
+  drop(sequence: number): void {
+    this.#pending.delete(sequence);
+  }
+
+  get anyUnderWay(): boolean {
+    return this.#pending.some(isUnderWay);
+  }
+
+  schedule(ctx: Context, state: InstanceState, command: Command & { type: 'ScheduleActivity' }): void {
+    const { sequence, name, input, kind, at } = command.event;
+    const activity: PendingActivity = {
+      sequence,
+      name,
+      input,
+      kind,
+      options: command.options,
+      body: command.body,
+      scheduledAtMs: at,
+      attempt: 1,
+      nextAttemptAtMs: undefined,
+      heartbeat: undefined,
+    };
+    this.#pending.set(sequence, activity);
+    this.#begin(ctx, state, activity);
+  }
+
+  #begin(ctx: Context, state: InstanceState, activity: PendingActivity): void {
+    const { executionId, workflowName, traceparent } = state;
+    const { sequence, attempt, name, input, options, body, heartbeat } = activity;
+    ctx.afterCommit(() =>
+      this.#services.activities.start({
+        instanceId: this.#instanceId,
+        executionId,
+        workflowName,
+        sequence,
+        attempt,
+        name,
+        input,
+        options,
+        body,
+        lastHeartbeat: heartbeat,
+        traceparent,
+      }),
+    );
+  }
+
+  /** After a replay: begins what was under way once more, and what has become due. */
+  beginAgain(ctx: Context, state: InstanceState): void {
+    const nowMs = ctx.nowMs();
+    for (const activity of this.#pending.values()) {
+      if ((activity.nextAttemptAtMs ?? 0) > nowMs) continue;
+      activity.nextAttemptAtMs = undefined;
+      this.#begin(ctx, state, activity);
+    }
+  }
+
+  /** Begins attempts that became due while nothing could begin. */
+  beginDue(ctx: Context, state: InstanceState): void {
+    const nowMs = ctx.nowMs();
+    for (const activity of this.#pending.values()) {
+      if (activity.nextAttemptAtMs === undefined || activity.nextAttemptAtMs > nowMs) continue;
+      activity.nextAttemptAtMs = undefined;
+      this.#begin(ctx, state, activity);
+    }
+  }
+
+  /** Begins the next attempt that a reminder stood for. False when it has begun already. */
+  retry(ctx: Context, state: InstanceState, sequence: number): boolean {
+    const activity = this.#pending.get(sequence);
+    if (activity?.nextAttemptAtMs === undefined) return false;
+    activity.nextAttemptAtMs = undefined;
+    this.#begin(ctx, state, activity);
+    return true;
+  }
+
+  /** What a result means: `settled`, the code is to see it; `retried`, there is another attempt; or nothing. */
+  take(
+    ctx: Context,
+    state: InstanceState,
+    sequence: number,
+    attempt: number,
+    result: ActivityResult,
+  ): 'settled' | 'retried' | 'ignored' {
+    const activity = this.#pending.get(sequence);
+    if (activity === undefined) return 'ignored';
+    if (!result.ok && activity.attempt !== attempt) {
+      // An older attempt that ran once more after a crash, and kept the right one from beginning meanwhile.
+      if (activity.nextAttemptAtMs === undefined) this.#begin(ctx, state, activity);
+      return 'ignored';
+    }
+    if (!result.ok && this.#retried(ctx, state, activity, result)) return 'retried';
+    this.#pending.delete(sequence);
+    if (result.ok) this.#services.meter.activitiesCompleted += 1;
+    else this.#services.meter.activitiesFailed += 1;
+    return 'settled';
+  }
+
+  /** Decides whether the activity is tried again, and records that. */
+  #retried(
+    ctx: Context,
+    state: InstanceState,
+    activity: PendingActivity,
+    result: Omit<ActivityResult & { ok: false }, 'ok'>,
+  ): boolean {
+    const { registry, logger } = this.#services;
+    const defined = activity.kind === 'activity' ? registry.activity(activity.name)?.options.retry : undefined;
+    const policy = activity.options.retry ?? defined;
+    if (policy === undefined || !result.retryable) return false;
+    // What runs beside the undos is not to hold them up.
+    if (state.undoing && activity.kind !== 'undo') return false;
+    const nowMs = ctx.nowMs();
+    let delayMs: number | undefined;
+    try {
+      delayMs = retryDelayMs(policy, result.failure, activity.attempt, nowMs - activity.scheduledAtMs, ctx.random());
+    } catch (error) {
+      const of = { instanceId: this.#instanceId, activity: activity.name, err: error };
+      logger.error(of, 'retryIf threw; the activity is not tried again');
+      return false;
+    }
+    if (delayMs === undefined) return false;
+    const nextAttemptAtMs = Math.ceil(nowMs + delayMs);
+    this.#history.append(ctx, state, {
+      type: 'ActivityRetried',
+      at: nowMs,
+      sequence: activity.sequence,
+      attempt: activity.attempt,
+      failure: result.failure,
+      nextAttemptAtMs,
+      heartbeat: result.heartbeat,
+    });
+    activity.attempt += 1;
+    activity.nextAttemptAtMs = nextAttemptAtMs;
+    activity.heartbeat = result.heartbeat;
+    ctx.setReminder(`${RETRY_REMINDER}${activity.sequence}`, { dueAtMs: nextAttemptAtMs });
+    return true;
+  }
+}
+
+/** It has no result, and no reminder stands for its next attempt. */
+function isUnderWay(activity: PendingActivity): boolean {
+  return activity.nextAttemptAtMs === undefined;
+}

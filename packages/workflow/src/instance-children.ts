@@ -1,0 +1,110 @@
+// The children of an execution, and the word to its parent. A detached child has no parent that hears of its end.
+
+import type { Command } from './command.ts';
+import type { StartedChild } from './executor.ts';
+import type { InstanceHistory } from './instance-history.ts';
+import type { Context, InstanceServices } from './instance-services.ts';
+import type { InstanceState, ParentLink } from './instance-state.ts';
+import type { Failure } from './status.ts';
+
+export class InstanceChildren {
+  readonly #instanceId: string;
+  readonly #services: InstanceServices;
+  /** Made with the first child: most instances have none. */
+  #started: Map<number, StartedChild> | undefined;
+
+  constructor(instanceId: string, services: InstanceServices) {
+    this.#instanceId = instanceId;
+    this.#services = services;
+  }
+
+  /** Takes over what a replay found started. */
+  restore(started: Map<number, StartedChild>): void {
+    this.#started = started.size === 0 ? undefined : started;
+  }
+
+  clear(): void {
+    this.#started = undefined;
+  }
+
+  start(ctx: Context, state: InstanceState, command: Command & { type: 'StartChild' }): void {
+    const { sequence, name, instanceId, input, detached } = command.event;
+    this.#started ??= new Map();
+    this.#started.set(sequence, { instanceId, detached, ended: detached });
+    ctx.send(this.#services.actor(), instanceId).startChild({
+      workflowName: name,
+      version: command.version,
+      input,
+      ifExists: 'fail',
+      startAtMs: undefined,
+      tags: command.tags,
+      startKey: undefined,
+      parent: { instanceId: detached ? '' : this.#instanceId, executionId: state.executionId, sequence },
+    });
+  }
+
+  /** Whether this is news: the child was waited for, and had not ended. */
+  take(sequence: number, childId: string): boolean {
+    const child = this.#started?.get(sequence);
+    if (child === undefined || child.ended || child.detached || child.instanceId !== childId) return false;
+    child.ended = true;
+    return true;
+  }
+
+  /** Notes an end that is known already. */
+  noteEnded(sequence: number): void {
+    const child = this.#started?.get(sequence);
+    if (child !== undefined) child.ended = true;
+  }
+
+  /** Those that were not detached, as far as they are in memory. */
+  ids(onlyOpen: boolean): string[] {
+    return idsOf(this.#started?.values() ?? [], onlyOpen);
+  }
+
+  get anyStarted(): boolean {
+    return this.#started !== undefined;
+  }
+
+  terminate(ctx: Context, childId: string): void {
+    ctx.send(this.#services.actor(), childId).terminate({
+      output: undefined,
+      recursive: true,
+      undo: false,
+      parentId: this.#instanceId,
+      workflowName: undefined,
+      hash: undefined,
+    });
+  }
+}
+
+/** Children of an execution that were not detached, from its history. */
+export async function childIdsIn(history: InstanceHistory, state: InstanceState, onlyOpen: boolean): Promise<string[]> {
+  const found = new Map<number, StartedChild>();
+  for (const event of await history.past(state)) {
+    if (event.type === 'ChildScheduled') {
+      found.set(event.sequence, { instanceId: event.instanceId, detached: event.detached, ended: false });
+    } else if (event.type === 'ChildCompleted' || event.type === 'ChildFailed') found.get(event.sequence)!.ended = true;
+  }
+  return idsOf(found.values(), onlyOpen);
+}
+
+function idsOf(children: Iterable<StartedChild>, onlyOpen: boolean): string[] {
+  const ids: string[] = [];
+  for (const child of children) if (!child.detached && !(onlyOpen && child.ended)) ids.push(child.instanceId);
+  return ids;
+}
+
+/** Tells the parent how its child ended: with an output, or with a failure. */
+export function tellParent(
+  ctx: Context,
+  services: InstanceServices,
+  childId: string,
+  parent: ParentLink,
+  output: unknown,
+  failure: Failure | undefined,
+): void {
+  if (parent.instanceId === '') return;
+  const link = { executionId: parent.executionId, sequence: parent.sequence };
+  ctx.send(services.actor(), parent.instanceId).childEnded(link, childId, output, failure);
+}

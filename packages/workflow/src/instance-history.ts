@@ -1,0 +1,75 @@
+// What an instance writes to its record and reads of it: the events of the execution that is under way, or was the last.
+
+import type { RecordOpening } from '@troupe/actors';
+import { decodeEvent, encodeEvent, type HistoryEvent } from './history.ts';
+import type { Context } from './instance-services.ts';
+import type { InstanceState } from './instance-state.ts';
+import { HISTORY_PAGE_LENGTH } from './limits.ts';
+
+/** The history of one instance, with what this activation remembers of both of its ends. */
+export class InstanceHistory {
+  readonly #opening: RecordOpening;
+  #input: { readonly value: unknown } | undefined;
+  #last: HistoryEvent | undefined;
+
+  constructor(opening: RecordOpening) {
+    this.#opening = opening;
+  }
+
+  append(ctx: Context, state: InstanceState, event: HistoryEvent, traceparent = ctx.traceparent): void {
+    this.#last = event;
+    ctx.append(encodeEvent(event, state.stamp(traceparent)));
+  }
+
+  /** The input of this execution, so that it need not be read. */
+  noteInput(value: unknown): void {
+    this.#input = { value };
+  }
+
+  /** What is appended from here on is another execution's. */
+  forget(): void {
+    this.#input = undefined;
+    this.#last = undefined;
+  }
+
+  /** The events of this execution. All of them are committed when there is no live code. */
+  async past(state: InstanceState): Promise<HistoryEvent[]> {
+    const past: HistoryEvent[] = [];
+    for (let from = state.firstEntry; ; from += HISTORY_PAGE_LENGTH) {
+      const entries = await this.#opening.read(from, HISTORY_PAGE_LENGTH);
+      for (const entry of entries) past.push(decodeEvent(entry).event);
+      if (entries.length < HISTORY_PAGE_LENGTH) return past;
+    }
+  }
+
+  async last(state: InstanceState, nextEntry: number): Promise<HistoryEvent | undefined> {
+    if (this.#last === undefined && nextEntry > state.firstEntry) {
+      const [entry] = await this.#opening.read(nextEntry - 1, 1);
+      if (entry !== undefined) this.#last ??= decodeEvent(entry).event;
+    }
+    return this.#last;
+  }
+
+  async input(state: InstanceState): Promise<unknown> {
+    if (this.#input === undefined) {
+      const waiting = state.inbox[0]?.event;
+      if (waiting?.type === 'WorkflowStarted') this.#input = { value: waiting.input };
+      else {
+        const [entry] = await this.#opening.read(state.firstEntry, 1);
+        const event = entry === undefined ? undefined : decodeEvent(entry).event;
+        this.#input ??= { value: event?.type === 'WorkflowStarted' ? event.input : undefined };
+      }
+    }
+    return this.#input.value;
+  }
+
+  /** Committed events of this execution from a number on, as they are stored. */
+  async page(
+    state: InstanceState,
+    from: number,
+    limit: number,
+  ): Promise<{ entries: readonly unknown[]; from: number; birth: string }> {
+    const first = Math.max(from, state.firstEntry);
+    return { entries: await this.#opening.read(first, limit), from: first, birth: state.birth };
+  }
+}

@@ -1,0 +1,62 @@
+// What is shown of an instance, made from its state and the last event of its history.
+
+import type { HistoryEvent } from './history.ts';
+import type { InstanceOutcome } from './instance-request.ts';
+import type { InstanceState } from './instance-state.ts';
+import type { Failure, InstanceMetadata } from './status.ts';
+
+/** What `get` shows. */
+export function metadataOf(
+  instanceId: string,
+  state: InstanceState,
+  input: unknown,
+  last: HistoryEvent | undefined,
+): InstanceMetadata {
+  const failure = failureIn(last) ?? state.stalled;
+  const output = outputOf(last);
+  return {
+    instanceId,
+    workflowName: state.workflowName,
+    version: state.version,
+    executionId: state.executionId,
+    runtimeStatus: state.status,
+    createdAt: new Date(state.createdAtMs),
+    lastUpdatedAt: new Date(last?.at ?? state.createdAtMs),
+    tags: state.tags,
+    ...(state.startedAtMs === undefined ? {} : { startedAt: new Date(state.startedAtMs) }),
+    ...(state.completedAtMs === undefined ? {} : { completedAt: new Date(state.completedAtMs) }),
+    ...(state.startAtMs === undefined ? {} : { startAt: new Date(state.startAtMs) }),
+    ...(state.customStatus === undefined ? {} : { customStatus: state.customStatus }),
+    ...(input === undefined ? {} : { input }),
+    ...(output === undefined ? {} : { output }),
+    ...(failure === undefined ? {} : { failure }),
+    ...(state.parent === undefined || state.parent.instanceId === ''
+      ? {}
+      : { parent: { instanceId: state.parent.instanceId } }),
+    ...(state.undoing ? { undoing: true as const } : {}),
+  };
+}
+
+/** How it ended, without what else its metadata tells. */
+export function outcomeOf(state: InstanceState, last: HistoryEvent | undefined): InstanceOutcome {
+  return { status: state.status, output: outputOf(last), failure: failureIn(last) ?? state.stalled };
+}
+
+/** What lists and searches know of it. */
+export function summaryOf(state: InstanceState) {
+  return {
+    name: state.workflowName,
+    status: state.status,
+    createdAtMs: state.createdAtMs,
+    ...(state.completedAtMs === undefined ? {} : { completedAtMs: state.completedAtMs }),
+    tags: state.tags,
+  };
+}
+
+function outputOf(last: HistoryEvent | undefined): unknown {
+  return last?.type === 'WorkflowCompleted' || last?.type === 'WorkflowTerminated' ? last.output : undefined;
+}
+
+function failureIn(last: HistoryEvent | undefined): Failure | undefined {
+  return last?.type === 'WorkflowFailed' ? last.failure : undefined;
+}

@@ -1,0 +1,62 @@
+// What is asked of an instance and what it answers. Plain data: it travels between hosts.
+
+import type { ParentLink } from './instance-state.ts';
+import type { Failure, InstanceMetadata } from './status.ts';
+
+/** A start as it reaches the actor. */
+export interface StartRequest {
+  readonly workflowName: string;
+  readonly version: string | undefined;
+  readonly input: unknown;
+  readonly ifExists: 'fail' | 'attach' | 'restart-if-terminal' | 'terminate-and-restart';
+  readonly startAtMs: number | undefined;
+  readonly tags: Readonly<Record<string, string>> | undefined;
+  readonly startKey: { readonly key: string; readonly hash: string } | undefined;
+  readonly parent: ParentLink | undefined;
+}
+
+export interface TerminateRequest {
+  readonly output: unknown;
+  readonly recursive: boolean;
+  readonly undo: boolean;
+  /** Only if it is a child of this instance. */
+  readonly parentId: string | undefined;
+  readonly workflowName: string | undefined;
+  readonly hash: string | undefined;
+}
+
+export interface PurgeRequest {
+  readonly force: boolean;
+  /** Only if it is a child of this instance. */
+  readonly parentId: string | undefined;
+  readonly workflowName: string | undefined;
+  readonly hash: string | undefined;
+}
+
+/** What a child's end belongs to: an execution of its parent, and the number of the child there. */
+export type ChildLink = Omit<ParentLink, 'instanceId'>;
+
+/** Why a request was not carried out. */
+export type Refusal =
+  | { readonly refused: 'exists'; readonly workflowName: string; readonly status: InstanceMetadata['runtimeStatus'] }
+  | { readonly refused: 'not-found' }
+  | { readonly refused: 'ended'; readonly status: InstanceMetadata['runtimeStatus'] }
+  | { readonly refused: 'not-ended'; readonly instanceId: string; readonly status: InstanceMetadata['runtimeStatus'] }
+  | { readonly refused: 'mismatch' }
+  | {
+      readonly refused: 'invalid';
+      readonly what: string;
+      readonly issues: readonly { pointer: string; message: string }[];
+    }
+  | { readonly refused: 'limit'; readonly message: string };
+
+/** `hash`: of what came with the idempotency key that this is the first answer to. */
+export type Reply = { readonly done: true; readonly hash: string | undefined } | Refusal;
+export type StartReply = { readonly outcome: 'started' | 'attached' | 'duplicate' } | Refusal;
+
+/** How an instance ended, or stands. */
+export interface InstanceOutcome {
+  readonly status: InstanceMetadata['runtimeStatus'];
+  readonly output: unknown;
+  readonly failure: Failure | undefined;
+}

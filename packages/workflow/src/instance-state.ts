@@ -1,0 +1,148 @@
+// The small part of an instance's record, replaced whole by each commit that changes it. Steps do not change it: what they
+// did stands in the history.
+
+import { decodeEvent, encodeEvent, type EventStamp, type InputEvent } from './history.ts';
+import type { Failure, WorkflowStatus } from './status.ts';
+
+/** The version of the snapshot below. A reader reads every earlier one. */
+const SNAPSHOT_FORMAT = 1;
+
+export interface ParentLink {
+  readonly instanceId: string;
+  readonly executionId: string;
+  readonly sequence: number;
+}
+
+/** A message that waits in the record. */
+export interface InboxItem {
+  readonly event: InputEvent;
+  readonly traceparent: string | undefined;
+}
+
+/** What is durable of an instance beside its history. */
+export class InstanceState {
+  workflowName = '';
+  version = '';
+  /** Tells this life of the instance id from others. */
+  birth = '';
+  /** Counts the executions of this life: continue-as-new begins another. */
+  generation = 1;
+  /** How it ended; undefined while it has not. */
+  ended: 'completed' | 'failed' | 'terminated' | undefined;
+  suspended = false;
+  /** Why its code cannot go on. */
+  stalled: Failure | undefined;
+  undoing = false;
+  createdAtMs = 0;
+  startAtMs: number | undefined;
+  startedAtMs: number | undefined;
+  completedAtMs: number | undefined;
+  customStatus: unknown;
+  tags: Readonly<Record<string, string>> = {};
+  parent: ParentLink | undefined;
+  /** The idempotency key that it was started with, and the hash of what came with it. */
+  startKey: { readonly key: string; readonly hash: string } | undefined;
+  /** Advanced by whatever makes the turn that is out worthless. */
+  turnId = 0;
+  /** Number of the entry that begins the execution. */
+  firstEntry = 1;
+  traceparent: string | undefined;
+  /** The start named the version: continue-as-new keeps it. */
+  pinned = false;
+  /** Messages that were acknowledged and wait until the code can run. */
+  inbox: InboxItem[] = [];
+
+  get executionId(): string {
+    return `${this.birth}.${this.generation}`;
+  }
+
+  get status(): WorkflowStatus {
+    if (this.ended !== undefined) return this.ended;
+    if (this.suspended) return 'suspended';
+    if (this.stalled !== undefined) return 'stalled';
+    return this.startedAtMs === undefined ? 'pending' : 'running';
+  }
+
+  /** The execution has not begun: its history begins with the start. */
+  get startWaits(): boolean {
+    return this.inbox[0]?.event.type === 'WorkflowStarted';
+  }
+
+  /** Whether it is the workflow that is meant; undefined means any. */
+  isOf(workflowName: string | undefined): boolean {
+    return workflowName === undefined || this.workflowName === workflowName;
+  }
+
+  /** Undefined means any. A child that could not be started has another instance under its id: that one is left alone. */
+  isChildOf(parentId: string | undefined): boolean {
+    return parentId === undefined || this.parent?.instanceId === parentId;
+  }
+
+  snapshot(): unknown {
+    return [
+      SNAPSHOT_FORMAT,
+      this.workflowName,
+      this.version,
+      this.birth,
+      this.generation,
+      this.ended,
+      this.suspended,
+      this.stalled,
+      this.undoing,
+      this.createdAtMs,
+      this.startAtMs,
+      this.startedAtMs,
+      this.completedAtMs,
+      this.customStatus,
+      this.tags,
+      this.parent === undefined ? null : [this.parent.instanceId, this.parent.executionId, this.parent.sequence],
+      this.startKey === undefined ? null : [this.startKey.key, this.startKey.hash],
+      this.turnId,
+      this.firstEntry,
+      this.traceparent,
+      this.inbox.length === 0 ? null : this.inbox.map((item) => encodeEvent(item.event, this.stamp(item.traceparent))),
+      this.pinned,
+    ];
+  }
+
+  stamp(traceparent: string | undefined): EventStamp {
+    return { generation: this.generation, version: this.version, traceparent };
+  }
+
+  static of(snapshot: unknown): InstanceState {
+    const fields = snapshot as [number, ...unknown[]];
+    if (fields[0] !== SNAPSHOT_FORMAT) {
+      throw new TypeError(
+        `a workflow instance was stored in format ${fields[0]}; this version reads up to ${SNAPSHOT_FORMAT}`,
+      );
+    }
+    const state = new InstanceState();
+    state.workflowName = fields[1] as string;
+    state.version = fields[2] as string;
+    state.birth = fields[3] as string;
+    state.generation = fields[4] as number;
+    state.ended = fields[5] as InstanceState['ended'];
+    state.suspended = fields[6] as boolean;
+    state.stalled = fields[7] as Failure | undefined;
+    state.undoing = fields[8] as boolean;
+    state.createdAtMs = fields[9] as number;
+    state.startAtMs = fields[10] as number | undefined;
+    state.startedAtMs = fields[11] as number | undefined;
+    state.completedAtMs = fields[12] as number | undefined;
+    state.customStatus = fields[13];
+    state.tags = fields[14] as Record<string, string>;
+    const parent = fields[15] as [string, string, number] | null;
+    if (parent !== null) state.parent = { instanceId: parent[0], executionId: parent[1], sequence: parent[2] };
+    const startKey = fields[16] as [string, string] | null;
+    if (startKey !== null) state.startKey = { key: startKey[0], hash: startKey[1] };
+    state.turnId = fields[17] as number;
+    state.firstEntry = fields[18] as number;
+    state.traceparent = fields[19] as string | undefined;
+    for (const encoded of (fields[20] as unknown[] | null) ?? []) {
+      const { event, stamp } = decodeEvent(encoded);
+      state.inbox.push({ event: event as InputEvent, traceparent: stamp.traceparent });
+    }
+    state.pinned = fields[21] === true;
+    return state;
+  }
+}

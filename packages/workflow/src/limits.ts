@@ -1,0 +1,41 @@
+// Every limit of this package with its reason. Units stand in the names.
+
+/** An instance id is part of a path and of keys. */
+export const INSTANCE_ID_BYTES_MAX = 256;
+/** A workflow, activity or event name is part of paths, keys and metrics. */
+export const NAME_LENGTH_MAX = 256;
+/** Input, output, event, result: one value. Larger data belongs elsewhere, with a reference in the workflow. */
+export const PAYLOAD_BYTES_MAX = 32 * 1024 * 1024;
+/** The custom status is stored again with each change of the instance's state. */
+export const CUSTOM_STATUS_BYTES_MAX = 64 * 1024;
+/** Tags stand in an index. */
+export const TAGS_MAX = 32;
+export const TAG_LENGTH_MAX = 256;
+/** Events of one instance that nobody has waited for yet. */
+export const BUFFERED_EVENTS_MAX = 10_000;
+/** Events of one execution; a loop that long is what continue-as-new is for. */
+export const HISTORY_LENGTH_MAX = 1_000_000;
+/** Activity bodies that run at once on a host. */
+export const ACTIVITY_CONCURRENCY_DEFAULT = 256;
+/** Nobody has the code: an activity or a child waits this long for a host that has. */
+export const NOT_REGISTERED_WAIT_MS = 60_000;
+/** A message is for people; what programs need belongs into a result. */
+export const FAILURE_MESSAGE_LENGTH_MAX = 64 * 1024;
+/** Stack and causes of a failure are for people; they stand in the history. */
+export const FAILURE_STACK_LENGTH_MAX = 8_192;
+export const FAILURE_CAUSES_MAX = 8;
+/** Lines that the development guard warns of, each once. */
+export const GUARD_WARNINGS_MAX = 1_000;
+/** An idempotency key is kept in the record; a hash of a payload too. */
+export const KEY_LENGTH_MAX = 512;
+/** A root whose time is over waits for its running children, and looks again after this long. */
+export const RETENTION_RETRY_MS = 60_000;
+/** Entries of the history that are read at once. */
+export const HISTORY_PAGE_LENGTH = 1_000;
+/** Instances of a list page. */
+export const LIST_LIMIT_DEFAULT = 50;
+export const LIST_LIMIT_MAX = 1_000;
+/** How long the key of a purged instance stops the same start, when it was started with a key. */
+export const TOMBSTONE_TTL_MS = 7 * 24 * 60 * 60 * 1000;
+/** How often tombstones whose time is over are looked for. */
+export const TOMBSTONE_SWEEP_INTERVAL_MS = 60 * 60 * 1000;

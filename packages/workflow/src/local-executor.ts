@@ -1,0 +1,274 @@
+import type { Logger } from '@troupe/actors';
+import { isRecorded, type Command, type Effect, type Outcome } from './command.ts';
+import { NondeterminismError, NonDurableWaitError } from './errors.ts';
+import type { Executor, ExecutorSession, OpenWork, TurnAnswer } from './executor.ts';
+import { GlobalWatch } from './global-watch.ts';
+import { isCommandEvent, isInputEvent, type CommandEvent, type HistoryEvent, type InputEvent } from './history.ts';
+import { GUARD_WARNINGS_MAX } from './limits.ts';
+import { whenQuiescent } from './quiescence.ts';
+import { WorkflowRun, type RunIdentity } from './run.ts';
+import { SequenceTable } from './sequence-table.ts';
+import type { AnyWorkflow } from './workflow.ts';
+
+/** Runs workflows by functions of this process. */
+export function localExecutor(logger: Logger, guard?: GlobalWatch): Executor {
+  return { open: (definition, identity) => new LocalSession(definition, identity, logger, guard) };
+}
+
+/** Warns of each line of workflow code that uses the clock, randomness, timers or the network of the process. */
+export function developmentGuard(logger: Logger): GlobalWatch {
+  const warned = new Set<string>();
+  return new GlobalWatch((what, at) => {
+    const use = `${what} at ${at}`;
+    if (warned.has(use) || warned.size >= GUARD_WARNINGS_MAX) return;
+    warned.add(use);
+    logger.warn(
+      { what, at },
+      `workflow code uses ${use}: it gives something else in a replay. Use ctx, or do it in a step`,
+    );
+  });
+}
+
+class LocalSession implements ExecutorSession {
+  readonly #definition: AnyWorkflow;
+  readonly #identity: RunIdentity;
+  readonly #logger: Logger;
+  readonly #guard: GlobalWatch | undefined;
+  readonly #run: WorkflowRun;
+
+  constructor(definition: AnyWorkflow, identity: RunIdentity, logger: Logger, guard: GlobalWatch | undefined) {
+    this.#definition = definition;
+    this.#identity = identity;
+    this.#logger = logger;
+    this.#guard = guard;
+    this.#run = this.#newRun(false);
+  }
+
+  #newRun(trace: boolean, watch = this.#guard): WorkflowRun {
+    return new WorkflowRun(this.#definition, this.#identity, this.#logger, trace, watch);
+  }
+
+  async replay(past: readonly HistoryEvent[]): Promise<OpenWork> {
+    try {
+      return await replayed(this.#run, past);
+    } catch (error) {
+      if (!(error instanceof NondeterminismError)) throw error;
+      // Once more with the lines: a stack per command is dear, and hardly any replay needs it.
+      await replayed(this.#newRun(true), past);
+      throw error;
+    }
+  }
+
+  dispatch(turnId: number, event: InputEvent): Promise<TurnAnswer> {
+    const run = this.#run;
+    return new Promise((resolve) => {
+      run.feed(event);
+      whenQuiescent(() => {
+        const commands = run.take();
+        resolve({ turnId, commands, outcome: run.outcome, fault: run.fault, bufferedEvents: run.bufferedCount });
+      });
+    });
+  }
+
+  async explain(fault: Error, past: readonly HistoryEvent[], event: InputEvent): Promise<Error> {
+    if (!(fault instanceof NonDurableWaitError)) return fault;
+    let last: string | undefined;
+    let seen: string | undefined;
+    const watch = new GlobalWatch((what, at) => {
+      if (BLOCKING.has(what)) seen ??= `${what} at ${at}`;
+    });
+    try {
+      const run = this.#newRun(true, watch);
+      await replayed(run, past);
+      // What the code used before, it has got over.
+      seen = undefined;
+      run.feed(event);
+      await quiescent();
+      const command = run.take().findLast(isRecorded);
+      if (command?.at !== undefined) last = `after ${printed(command.event)} at ${command.at}`;
+    } finally {
+      watch.stop();
+    }
+    const where = seen ?? last;
+    return where === undefined ? fault : new NonDurableWaitError(`${fault.message}. See ${where}`);
+  }
+
+  close(): void {
+    // The suspended code is garbage once the instance has let go of the session.
+  }
+}
+
+/** What code can wait for. */
+const BLOCKING = new Set(['setTimeout', 'setInterval', 'setImmediate', 'fetch']);
+
+function quiescent(): Promise<void> {
+  return new Promise((resolve) => whenQuiescent(resolve));
+}
+
+/** Feeds the history to the code, one event at a time as it was live, and holds what it asks for against the record. */
+async function replayed(run: WorkflowRun, past: readonly HistoryEvent[]): Promise<OpenWork> {
+  const open: OpenWork = { activities: new SequenceTable(), children: new Map() };
+  run.replaying = true;
+  for (let index = 0; index < past.length;) {
+    const event = past[index++]!;
+    if (isCommandEvent(event)) throw mismatch(run, index, event, undefined);
+    if (!isInputEvent(event)) {
+      note(open, event);
+      continue;
+    }
+    closeWork(open, event);
+    run.feed(event);
+    await quiescent();
+    for (const command of run.take()) {
+      if (!isRecorded(command)) continue;
+      const recorded = past[index++];
+      if (recorded === undefined || !isCommandEvent(recorded) || !matches(recorded, command.event)) {
+        throw mismatch(run, index, recorded, command);
+      }
+      openWork(open, command, recorded);
+    }
+    if (run.fault !== undefined) throw run.fault;
+    // The code that made this history went on here, unless the history has the end as well.
+    if (run.outcome !== undefined && !isEnd(past[index])) throw mismatch(run, index + 1, past[index], 'end');
+  }
+  run.replaying = false;
+  return open;
+}
+
+function isEnd(event: HistoryEvent | undefined): boolean {
+  return (
+    event?.type === 'WorkflowCompleted' || event?.type === 'WorkflowFailed' || event?.type === 'WorkflowTerminated'
+  );
+}
+
+/** Replays a history from beside the instance, with the lines; resolves with how the code ended, if it did. */
+export async function replayRecorded(
+  definition: AnyWorkflow,
+  identity: RunIdentity,
+  past: readonly HistoryEvent[],
+  logger: Logger,
+): Promise<Outcome | undefined> {
+  const run = new WorkflowRun(definition, identity, logger, false);
+  try {
+    await replayed(run, past);
+  } catch (error) {
+    if (error instanceof NondeterminismError) await replayed(new WorkflowRun(definition, identity, logger, true), past);
+    throw error;
+  }
+  if (past.at(-1)?.type === 'WorkflowCompleted' && run.outcome?.type !== 'completed') {
+    throw mismatch(run, past.length, past.at(-1), undefined);
+  }
+  return run.outcome;
+}
+
+/** What is recorded of a command must be what the code asks for now. Inputs and times may differ: they are data. */
+function matches(recorded: CommandEvent, asked: CommandEvent): boolean {
+  if (recorded.type !== asked.type || recorded.sequence !== asked.sequence) return false;
+  switch (recorded.type) {
+    case 'ActivityScheduled':
+      return recorded.name === (asked as typeof recorded).name && recorded.kind === (asked as typeof recorded).kind;
+    case 'ChildScheduled':
+      return (
+        recorded.name === (asked as typeof recorded).name &&
+        recorded.instanceId === (asked as typeof recorded).instanceId
+      );
+    case 'EventSent':
+      return (
+        recorded.name === (asked as typeof recorded).name &&
+        recorded.instanceId === (asked as typeof recorded).instanceId
+      );
+    case 'TimerCreated':
+      return recorded.eventName === (asked as typeof recorded).eventName;
+  }
+}
+
+function mismatch(
+  run: WorkflowRun,
+  position: number,
+  recorded: HistoryEvent | undefined,
+  asked: Command | 'end' | undefined,
+): NondeterminismError {
+  const was =
+    recorded === undefined
+      ? 'nothing'
+      : isEnd(recorded)
+        ? 'the end'
+        : isCommandEvent(recorded)
+          ? printed(recorded)
+          : 'nothing';
+  const is = asked === 'end' ? 'its end' : asked === undefined || !isRecorded(asked) ? 'nothing' : askedFor(asked);
+  return new NondeterminismError(
+    `workflow ${run.definition.name} (version ${run.definition.version}) does not do again what its history recorded: ` +
+      `at event ${position} the history has ${was}, the code asks for ${is}. Deploy code that does what was recorded, ` +
+      `or register the changed one as another version`,
+  );
+}
+
+function askedFor(command: Exclude<Command, Effect>): string {
+  return `${printed(command.event)}${command.at === undefined ? '' : ` at ${command.at}`}`;
+}
+
+function printed(event: CommandEvent): string {
+  switch (event.type) {
+    case 'ActivityScheduled':
+      return `${event.kind} ${JSON.stringify(event.name)} (#${event.sequence})`;
+    case 'ChildScheduled':
+      return `child workflow ${JSON.stringify(event.name)} as ${JSON.stringify(event.instanceId)} (#${event.sequence})`;
+    case 'EventSent':
+      return `event ${JSON.stringify(event.name)} to ${JSON.stringify(event.instanceId)} (#${event.sequence})`;
+    case 'TimerCreated':
+      return event.eventName === undefined
+        ? `a timer (#${event.sequence})`
+        : `a wait for event ${JSON.stringify(event.eventName)} with a time limit (#${event.sequence})`;
+  }
+}
+
+function openWork(open: OpenWork, command: Command, recorded: CommandEvent): void {
+  if (command.type === 'ScheduleActivity' && recorded.type === 'ActivityScheduled') {
+    const { sequence, name, input, kind, at } = recorded;
+    const { options, body } = command;
+    open.activities.set(sequence, {
+      sequence,
+      name,
+      input,
+      kind,
+      options,
+      body,
+      scheduledAtMs: at,
+      attempt: 1,
+      nextAttemptAtMs: undefined,
+      heartbeat: undefined,
+    });
+  } else if (recorded.type === 'ChildScheduled') {
+    const { sequence, instanceId, detached } = recorded;
+    open.children.set(sequence, { instanceId, detached, ended: false });
+  }
+}
+
+function closeWork(open: OpenWork, event: InputEvent): void {
+  switch (event.type) {
+    case 'ActivityCompleted':
+    case 'ActivityFailed':
+      open.activities.delete(event.sequence);
+      return;
+    case 'ChildCompleted':
+    case 'ChildFailed': {
+      const child = open.children.get(event.sequence);
+      if (child !== undefined) child.ended = true;
+      return;
+    }
+    case 'WorkflowStarted':
+    case 'TimerFired':
+    case 'EventRaised':
+    case 'UndoRequested':
+  }
+}
+
+function note(open: OpenWork, event: HistoryEvent): void {
+  if (event.type !== 'ActivityRetried') return;
+  const activity = open.activities.get(event.sequence);
+  if (activity === undefined) return;
+  activity.attempt = event.attempt + 1;
+  activity.nextAttemptAtMs = event.nextAttemptAtMs;
+  activity.heartbeat = event.heartbeat;
+}

@@ -1,0 +1,36 @@
+import { checkPayload as checkCodec, PayloadError } from '@troupe/actors';
+import { PAYLOAD_BYTES_MAX } from './limits.ts';
+
+/**
+ * Checks that a value survives the codec and is not too large for one.
+ *
+ * @throws {PayloadError} with the path of the part that does not survive
+ */
+export function checkPayload(value: unknown, what: string): void {
+  checkCodec(value, what);
+  if (typeof value !== 'object' && typeof value !== 'string') return;
+  if (bytesOf(value, 0) > PAYLOAD_BYTES_MAX)
+    throw new PayloadError(what, '', `it is larger than ${PAYLOAD_BYTES_MAX} bytes`);
+}
+
+/** About as many bytes as it takes, and more than the limit as soon as it is over that. The value has no cycles. */
+function bytesOf(value: unknown, before: number): number {
+  if (typeof value === 'string') return before + (value.length < 1_024 ? value.length + 1 : Buffer.byteLength(value));
+  if (typeof value !== 'object' || value === null) return before + 1;
+  if (value instanceof Uint8Array) return before + value.byteLength;
+  let bytes = before + 1;
+  if (Array.isArray(value)) {
+    for (const part of value) if ((bytes = bytesOf(part, bytes)) > PAYLOAD_BYTES_MAX) return bytes;
+    return bytes;
+  }
+  for (const key in value) {
+    bytes = bytesOf((value as Record<string, unknown>)[key], bytes + key.length + 1);
+    if (bytes > PAYLOAD_BYTES_MAX) return bytes;
+  }
+  return bytes;
+}
+
+/** Characters of a value as JSON; what JSON cannot hold counts as nothing. */
+export function jsonLengthOf(value: unknown): number {
+  return JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? part.toString() : part))?.length ?? 0;
+}

@@ -1,0 +1,77 @@
+import type { AnyActivity } from './activity.ts';
+import { nearestNames } from './name.ts';
+import { NotRegisteredError } from './errors.ts';
+import type { RegisteredWorkflow } from './host-interface.ts';
+import type { AnyWorkflow } from './workflow.ts';
+
+/** The definitions that a host has code for. */
+export class Registry {
+  readonly #workflows = new Map<string, AnyWorkflow[]>();
+  readonly #activities = new Map<string, AnyActivity>();
+
+  /** @throws {TypeError} when two definitions have the same name (and version) */
+  constructor(workflows: readonly AnyWorkflow[], activities: readonly AnyActivity[]) {
+    for (const definition of workflows) {
+      const versions = this.#workflows.get(definition.name) ?? [];
+      if (versions.some(({ version }) => version === definition.version)) {
+        throw new TypeError(`workflow ${definition.name} is registered twice in version ${definition.version}`);
+      }
+      versions.push(definition);
+      versions.sort((a, b) => compareVersions(a.version, b.version));
+      this.#workflows.set(definition.name, versions);
+    }
+    for (const definition of activities) {
+      if (this.#activities.has(definition.name)) throw new TypeError(`activity ${definition.name} is registered twice`);
+      this.#activities.set(definition.name, definition);
+    }
+  }
+
+  /** The newest version, or the one named. */
+  workflow(name: string, version?: string): AnyWorkflow | undefined {
+    const versions = this.#workflows.get(name);
+    return version === undefined ? versions?.at(-1) : versions?.find((definition) => definition.version === version);
+  }
+
+  activity(name: string): AnyActivity | undefined {
+    return this.#activities.get(name);
+  }
+
+  workflowMissing(name: string, version?: string): NotRegisteredError {
+    const versions = this.#workflows.get(name);
+    if (versions !== undefined && version !== undefined)
+      return new NotRegisteredError(
+        'workflow',
+        `${name} in version ${version}`,
+        versions.map((d) => `${name} ${d.version}`),
+      );
+    return new NotRegisteredError('workflow', name, nearestNames(name, [...this.#workflows.keys()]));
+  }
+
+  activityMissing(name: string): NotRegisteredError {
+    return new NotRegisteredError('activity', name, nearestNames(name, [...this.#activities.keys()]));
+  }
+
+  listed(): { readonly workflows: readonly RegisteredWorkflow[]; readonly activities: readonly string[] } {
+    return {
+      workflows: [...this.#workflows].map(([name, versions]) => ({
+        name,
+        versions: versions.map(({ version }) => version),
+      })),
+      activities: [...this.#activities.keys()],
+    };
+  }
+}
+
+/** Part by part at the dots, numbers as numbers. */
+export function compareVersions(left: string, right: string): number {
+  const a = left.split('.');
+  const b = right.split('.');
+  for (let index = 0; index < Math.max(a.length, b.length); index++) {
+    const x = a[index] ?? '';
+    const y = b[index] ?? '';
+    if (x === y) continue;
+    const [m, n] = [Number(x), Number(y)];
+    return x !== '' && y !== '' && !Number.isNaN(m) && !Number.isNaN(n) ? m - n : x < y ? -1 : 1;
+  }
+  return 0;
+}

@@ -1,0 +1,24 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { ValidationError, type ValidationIssue } from './errors.ts';
+
+/** Any Standard Schema: of zod, valibot, arktype and others. See https://standardschema.dev. */
+export type Schema<I = unknown, O = I> = StandardSchemaV1<I, O>;
+
+/**
+ * Validates a value; resolves with what the schema makes of it.
+ *
+ * @throws {ValidationError} with one issue for each thing that is wrong
+ */
+export async function validated(schema: Schema | undefined, value: unknown, what: string): Promise<unknown> {
+  if (schema === undefined) return value;
+  const result = await schema['~standard'].validate(value);
+  if (result.issues === undefined) return result.value;
+  throw new ValidationError(what, result.issues.map(issueOf));
+}
+
+function issueOf(issue: StandardSchemaV1.Issue): ValidationIssue {
+  const keys = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part));
+  // RFC 6901: "~" and "/" inside a key are escaped.
+  const pointer = keys.map((key) => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+  return { pointer, message: issue.message };
+}
