@@ -1,0 +1,73 @@
+// Prometheus' text format, version 0.0.4: https://prometheus.io/docs/instrumenting/exposition_formats/
+
+import type { WorkflowHost } from '@troupe/workflow';
+
+/** Counts what the gateway answers. Labels are routes, never paths: their number is bounded. */
+export class RequestMetrics {
+  readonly #answered = new Map<string, number>();
+  readonly #seconds = new Map<string, { sum: number; count: number }>();
+  inFlight = 0;
+
+  answered(route: string, method: string, status: number, seconds: number): void {
+    const labels = `method="${method}",route="${escapeLabel(route)}"`;
+    const key = `${labels},status="${status}"`;
+    this.#answered.set(key, (this.#answered.get(key) ?? 0) + 1);
+    const taken = this.#seconds.get(labels) ?? { sum: 0, count: 0 };
+    taken.sum += seconds;
+    taken.count++;
+    this.#seconds.set(labels, taken);
+  }
+
+  /** Everything that is counted, of the gateway and of its host. */
+  text(host: WorkflowHost): string {
+    const lines: string[] = [];
+    const write = (
+      name: string,
+      kind: string,
+      help: string,
+      samples: Iterable<readonly [suffix: string, value: number]>,
+    ): void => {
+      lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${kind}`);
+      for (const [suffix, value] of samples) lines.push(`${name}${suffix} ${value}`);
+    };
+    const counters = host.counters();
+    const status = host.status();
+    write('troupe_workflows_started_total', 'counter', 'Workflow instances started by this host.', [
+      ['', counters.started],
+    ]);
+    write('troupe_workflows_ended_total', 'counter', 'Workflow instances that ended on this host.', [
+      ['{status="completed"}', counters.completed],
+      ['{status="failed"}', counters.failed],
+      ['{status="terminated"}', counters.terminated],
+    ]);
+    write('troupe_activities_total', 'counter', 'Activities run by this host, by outcome.', [
+      ['{outcome="completed"}', counters.activitiesCompleted],
+      ['{outcome="failed"}', counters.activitiesFailed],
+    ]);
+    write('troupe_workflow_instances_active', 'gauge', 'Workflow instances in memory.', [['', status.activeInstances]]);
+    write('troupe_activities_running', 'gauge', 'Activities that run now.', [['', status.runningActivities]]);
+    write('troupe_activities_waiting', 'gauge', 'Activities that wait for room.', [['', status.waitingActivities]]);
+    write('troupe_host_ready', 'gauge', '1 when the host can take work.', [['', status.ready ? 1 : 0]]);
+    write('troupe_http_requests_in_flight', 'gauge', 'HTTP requests that are being answered.', [['', this.inFlight]]);
+    write(
+      'troupe_http_requests_total',
+      'counter',
+      'HTTP requests answered.',
+      [...this.#answered].map(([labels, count]) => [`{${labels}}`, count] as const),
+    );
+    write(
+      'troupe_http_request_duration_seconds',
+      'summary',
+      'Time from the headers of a request to its answer; long polls included.',
+      [...this.#seconds].flatMap(([labels, { sum, count }]) => [
+        [`_sum{${labels}}`, sum] as const,
+        [`_count{${labels}}`, count] as const,
+      ]),
+    );
+    return `${lines.join('\n')}\n`;
+  }
+}
+
+function escapeLabel(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}
