@@ -1,0 +1,44 @@
+import type { Service } from './serve.ts';
+
+/** Lines to try each example workflow with. */
+const TRIES: readonly { readonly name: string; readonly lines: (url: string) => readonly string[] }[] = [
+  {
+    name: 'hello',
+    lines: (url) => [`curl ${url}/hello/h1/start -d '"Ada"'`, `curl ${url}/hello/h1`],
+  },
+  {
+    name: 'order',
+    lines: (url) => [
+      `curl ${url}/order/o1/start -d '{"item":"book","amount":12}'`,
+      `curl ${url}/order/o1/raiseEvent/approved -d '{"by":"Ada"}'`,
+      `curl ${url}/order/o1`,
+    ],
+  },
+  {
+    name: 'phoneVerification',
+    lines: (url) => [
+      `curl ${url}/phoneVerification/p1/start -d '{"phone":"555-0100"}'`,
+      `curl ${url}/phoneVerification/p1     # shows the code`,
+      `curl ${url}/phoneVerification/p1/raiseEvent/smsChallengeResponse -d '"CODE"'`,
+    ],
+  },
+];
+
+/** What `troupe dev` says when it serves. */
+export function banner(service: Service, examples: boolean, coloured: boolean): string {
+  const paint = (code: number, text: string): string => (coloured ? `\u001b[${code}m${text}\u001b[0m` : text);
+  const lines = [
+    '',
+    `${paint(1, 'Troupe')} serves ${paint(36, service.url)}, data in ${paint(36, service.dataFolder)}`,
+    '',
+  ];
+  for (const { name, lines: tries } of examples ? TRIES : []) {
+    lines.push(
+      `  ${paint(1, name)}`,
+      ...tries(`${service.url}/v1.0/workflows`).map((line) => `    ${paint(2, line)}`),
+      '',
+    );
+  }
+  lines.push(paint(2, 'Ctrl-C stops it; what has begun goes on at the next start.'), '');
+  return lines.join('\n');
+}

@@ -1,0 +1,19 @@
+import { TroupeError } from '@troupe/actors';
+
+/** The command line makes no sense; the message says what does. */
+export class UsageError extends TroupeError {
+  override readonly name = 'UsageError';
+  readonly code = 'usage';
+}
+
+/** The port is taken, or not ours to take. */
+export class PortError extends TroupeError {
+  override readonly name = 'PortError';
+  readonly code = 'port_unavailable';
+  readonly port: number;
+
+  constructor(port: number, why: string, cause: unknown) {
+    super(`port ${port} cannot be used: ${why}; name another one with --port`, { cause });
+    this.port = port;
+  }
+}

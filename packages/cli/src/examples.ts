@@ -1,0 +1,11 @@
+import { greet, hello } from './examples/hello.ts';
+import { order } from './examples/order.ts';
+import { makeCode, phoneVerification } from './examples/phone-verification.ts';
+
+export { hello, order, phoneVerification };
+
+/** The workflows that `troupe dev` serves unless told otherwise. */
+export const exampleWorkflows = [hello, order, phoneVerification];
+
+/** The activities that they call. */
+export const exampleActivities = [greet, makeCode];
