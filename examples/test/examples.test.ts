@@ -1,0 +1,83 @@
+// Runs every example as a person would and looks at what it prints.
+
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, expect, test } from 'vitest';
+
+const folder = fileURLToPath(new URL('..', import.meta.url));
+// The examples leave their data in the temporary folder.
+const temporary = mkdtempSync(join(tmpdir(), 'troupe-examples-'));
+afterAll(() => rmSync(temporary, { recursive: true, force: true }));
+
+/** What must be printed, in this order; other lines may stand between. */
+const EXPECTED: Readonly<Record<string, readonly string[]>> = {
+  '01-counter.ts': ['apples 100, pears 7', 'after a restart: apples 100'],
+  '02-reminder.ts': [
+    'the host stops',
+    'another host has started',
+    'ring: Ada',
+    'ring: Grace',
+    'rung for Ada and Grace',
+  ],
+  '03-hello-sequence.ts': [
+    'greeting Tokyo',
+    'greeting Seattle',
+    'greeting London',
+    "[ 'Hello, Tokyo!', 'Hello, Seattle!', 'Hello, London!' ]",
+    'WorkflowStarted',
+    'WorkflowCompleted',
+  ],
+  '04-fan-out-fan-in.ts': ['21000 words on 20 pages'],
+  '05-order-with-approval.ts': [
+    'charging 12 for a book',
+    'order-42 is running: waiting for approval',
+    'the service restarts',
+    'shipping a book',
+    'shipped, approved by Ada',
+  ],
+  '06-phone-verification.ts': ['555-0100: verified', '555-0101: too many attempts', '555-0102: too late'],
+  '07-saga-with-undo.ts': [
+    'Lisbon: flight in Lisbon, hotel in Lisbon, car in Lisbon',
+    'booked a hotel in Venice',
+    'cancelled the hotel in Venice',
+    'cancelled the flight in Venice',
+    'Venice: there are no cars in Venice',
+  ],
+  '08-monitor.ts': ['render is not ready', 'render is ready', 'gave up on backup'],
+  '09-eternal.ts': ['day 1: 6', 'day 4: 33', 'total 78 after four days', 'it is terminated'],
+  '10-child-workflows.ts': [
+    'https://north.example',
+    'https://south.example',
+    'moon failed: the moon does not answer',
+    'release-1: completed',
+  ],
+  '11-inside-express.ts': [
+    'POST /users/ada: 202 {"instanceId":"welcome-ada"}',
+    'POST /users/ada: 202 {"instanceId":"welcome-ada"}',
+    'GET /workflows/v1.0/workflows/welcome/welcome-ada: 200 COMPLETED',
+    'a mail went to ada',
+  ],
+};
+
+test('every example is tested', () => {
+  expect(readdirSync(folder).filter((name) => name.endsWith('.ts'))).toEqual(Object.keys(EXPECTED));
+});
+
+test.each(Object.entries(EXPECTED))('%s runs to its end and prints what it should', async (name, lines) => {
+  const { stdout, stderr } = await promisify(execFile)(
+    process.execPath,
+    ['--import', 'tsx', '--conditions=@troupe/source', join(folder, name)],
+    { cwd: folder, env: { ...process.env, TMPDIR: temporary, NO_COLOR: '1', NODE_OPTIONS: '' }, timeout: 30_000 },
+  );
+  expect(stderr).toBe('');
+  let position = 0;
+  for (const line of lines) {
+    const found = stdout.indexOf(line, position);
+    expect(found, `${JSON.stringify(line)} in its place in:\n${stdout}`).toBeGreaterThanOrEqual(0);
+    position = found + line.length;
+  }
+});
