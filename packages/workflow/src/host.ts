@@ -82,8 +82,11 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     logger,
     meter,
     actor: () => actor,
-    purgeTree: (instanceId) => void client.purge(instanceId, { recursive: true }).catch(logUnlessStopping),
-    proceed: (instanceId) => void host.actor(actor, instanceId).proceed().catch(logUnlessStopping),
+    purgeTree: (instanceId) =>
+      void client
+        .purge(instanceId, { recursive: true })
+        .catch(reporting('an instance could not be purged at the end of its retention; it is tried again')),
+    proceed: (instanceId) => void host.actor(actor, instanceId).proceed().catch(reporting(COULD_NOT_GO_ON)),
   });
   const releaseRejections = catchStrayRejections(logger);
   const release = (): void => {
@@ -120,15 +123,23 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     });
   }
 
-  function logUnlessStopping(error: unknown): void {
-    if (!host.status().stopping)
-      logger.warn({ err: error }, 'a workflow instance could not go on; it is tried again when it is next used');
+  /** Reports what nobody called for, unless it fails only because the host is stopping. */
+  function reporting(message: string): (error: unknown) => void {
+    return (error) => {
+      if (!host.status().stopping) logger.warn({ err: error }, message);
+    };
   }
 
   const client = new LocalClient(host, actor, registry);
-  void goOnWithWaiting(host, actor, registry, logUnlessStopping).catch(logUnlessStopping);
+  void goOnWithWaiting(host, actor, registry, reporting(COULD_NOT_GO_ON)).catch(
+    reporting('instances that wait for their code could not be listed'),
+  );
 
-  const sweeping = sweepTombstones(options.store, clock, logUnlessStopping);
+  const sweeping = sweepTombstones(
+    options.store,
+    clock,
+    reporting('tombstones could not be swept; it is tried again in an hour'),
+  );
   let stopping: Promise<void> | undefined;
   const stop = async (graceMs: number): Promise<void> => {
     sweeping.stop();
@@ -164,6 +175,8 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   };
   return workflowHost;
 }
+
+const COULD_NOT_GO_ON = 'a workflow instance could not go on; it is tried again when it is next used';
 
 /** Instances that nobody could run may find their code on this host. */
 async function goOnWithWaiting(

@@ -16,18 +16,10 @@ import type {
   WorkflowClient,
   WorkflowInstance,
 } from './client-interface.ts';
-import {
-  AlreadyExistsError,
-  InstanceIdError,
-  InstanceNotFoundError,
-  NotRegisteredError,
-  ResultTimeoutError,
-  WorkflowFailedError,
-  WorkflowTerminatedError,
-} from './errors.ts';
+import { AlreadyExistsError, InstanceIdError, InstanceNotFoundError, NotRegisteredError } from './errors.ts';
 import { historyEntryOfWire, jsonText, metadataOfWire, pageOfWire } from './http-payload.ts';
 import { pause, sendRequest, type HttpAnswer, type HttpRequest, type RequestSettings } from './http-request.ts';
-import { instanceHandle } from './instance-handle.ts';
+import { instanceHandle, resultOf } from './instance-handle.ts';
 import { checkInstanceId, checkName, checkTags } from './name.ts';
 import { isTerminal, type InstanceMetadata, type WorkflowStatus } from './status.ts';
 import type { AnyWorkflow } from './workflow.ts';
@@ -194,18 +186,7 @@ class HttpClient implements WorkflowClient {
   async result(instanceId: string, options: WaitOptions = {}): Promise<unknown> {
     const found = await this.wait(instanceId, options);
     if (found === undefined) throw new InstanceNotFoundError(instanceId);
-    switch (found.runtimeStatus) {
-      case 'completed':
-        return found.output;
-      case 'failed':
-        throw new WorkflowFailedError(instanceId, found.failure!);
-      case 'terminated':
-        throw new WorkflowTerminatedError(instanceId, found.output);
-      default:
-        throw new ResultTimeoutError(
-          `workflow instance ${JSON.stringify(instanceId)} has not ended yet: ${found.runtimeStatus}`,
-        );
-    }
+    return resultOf(instanceId, found.runtimeStatus, found.output, found.failure);
   }
 
   async wait(instanceId: string, options: WaitOptions = {}): Promise<InstanceMetadata | undefined> {

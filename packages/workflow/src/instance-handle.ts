@@ -1,4 +1,6 @@
 import type { StartOutcome, WorkflowClient, WorkflowInstance } from './client-interface.ts';
+import { ResultTimeoutError, WorkflowFailedError, WorkflowTerminatedError } from './errors.ts';
+import type { Failure, WorkflowStatus } from './status.ts';
 import type { AnyWorkflow } from './workflow.ts';
 
 /** A handle whose calls go through a client. With a workflow name, instances of others are not found. */
@@ -24,4 +26,23 @@ export function instanceHandle<W extends AnyWorkflow>(
   };
   // The types of events and result are W's; nothing at run time depends on them.
   return handle as unknown as WorkflowInstance<W>;
+}
+
+/** What `result()` gives for an instance as it stands: the output, or the error that says why there is none. */
+export function resultOf(
+  instanceId: string,
+  status: WorkflowStatus,
+  output: unknown,
+  failure: Failure | undefined,
+): unknown {
+  switch (status) {
+    case 'completed':
+      return output;
+    case 'failed':
+      throw new WorkflowFailedError(instanceId, failure!);
+    case 'terminated':
+      throw new WorkflowTerminatedError(instanceId, output);
+    default:
+      throw new ResultTimeoutError(`workflow instance ${JSON.stringify(instanceId)} has not ended yet: ${status}`);
+  }
 }

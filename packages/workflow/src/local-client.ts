@@ -28,14 +28,11 @@ import {
   InstanceEndedError,
   InstanceNotEndedError,
   InstanceNotFoundError,
-  ResultTimeoutError,
   ValidationError,
-  WorkflowFailedError,
-  WorkflowTerminatedError,
 } from './errors.ts';
 import { historyEntry } from './history-entry.ts';
 import type { InstanceOutcome, Refusal, Reply } from './instance-request.ts';
-import { instanceHandle } from './instance-handle.ts';
+import { instanceHandle, resultOf } from './instance-handle.ts';
 import { HISTORY_PAGE_LENGTH, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX } from './limits.ts';
 import { checkInstanceId, checkKey, checkName, checkTags } from './name.ts';
 import { checkPayload } from './payload.ts';
@@ -219,19 +216,7 @@ export class LocalClient implements WorkflowClient {
       ({ status }) => isTerminal(status),
     );
     const outcome = found ?? (await this.#outcomeNow(instanceId, options.workflowName));
-    switch (outcome.status) {
-      case 'completed':
-        return outcome.output;
-      case 'failed':
-        // oxlint-disable-next-line typescript/no-unnecessary-type-assertion -- the compiler does not accept undefined here
-        throw new WorkflowFailedError(instanceId, outcome.failure!);
-      case 'terminated':
-        throw new WorkflowTerminatedError(instanceId, outcome.output);
-      default:
-        throw new ResultTimeoutError(
-          `workflow instance ${JSON.stringify(instanceId)} has not ended yet: ${outcome.status}`,
-        );
-    }
+    return resultOf(instanceId, outcome.status, outcome.output, outcome.failure);
   }
 
   async #outcomeNow(instanceId: string, workflowName: string | undefined): Promise<InstanceOutcome> {
