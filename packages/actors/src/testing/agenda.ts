@@ -76,6 +76,8 @@ export class Agenda {
   nowMs: number;
   /** Nothing happens any more: hosts are only freed. */
   over = false;
+  /** Told before each happening whose it is and what, for a test that strikes at one certain moment. */
+  beforeHappening: ((processId: string | undefined, label: string) => void) | undefined;
   /** What has happened, a line each. */
   readonly trace: string[] = [];
   readonly #random: SeededRandom;
@@ -166,6 +168,7 @@ export class Agenda {
       const next = this.#queue.pop();
       if (next === undefined) throw new Error('nothing is left that could happen, and the scenario has not ended');
       if (next.run === undefined) continue;
+      this.beforeHappening?.(next.process?.id, next.label);
       if (next.process?.state === 'paused') {
         next.process.held.push(next);
         continue;

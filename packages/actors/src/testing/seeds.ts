@@ -21,7 +21,7 @@ export async function forEachSeed(
     try {
       await run(seed);
     } catch (error) {
-      const tail = error instanceof SimulationError ? error.trace.slice(-TRACE_TAIL_LENGTH) : [];
+      const tail = error instanceof SimulationError ? error.last(TRACE_TAIL_LENGTH) : [];
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error([reason, `Run it alone: TROUPE_SEED=${seed} ${command}`, ...tail].join('\n'), { cause: error });
     }

@@ -2,7 +2,7 @@
 // of order as the faults say.
 //
 // W1  `undeliverable` is said only of an envelope of which no copy was or will be delivered.
-// W2  Without faults the envelopes of one pair of hosts stay in order.
+// W2  The envelopes of one pair of hosts stay in order, but for those that a fault delays on their own, and `mend`.
 
 import { formatAddress } from '../address.ts';
 import { pack, unpack } from '../codec.ts';
@@ -66,9 +66,10 @@ export class SimulatedNetwork {
     this.#cutUntilMs.set(`${from}→${to}`, this.#agenda.nowMs + forMs);
   }
 
-  /** Ends every cut. */
+  /** Ends every cut; what is sent from now on does not wait for what is slow. */
   mend(): void {
     this.#cutUntilMs.clear();
+    this.#lastArrivalMs.clear();
   }
 
   #send(sender: SimulatedProcess, to: HostId, envelope: Envelope): void {

@@ -38,6 +38,8 @@ export class SimulatedPlacement {
   readonly #claims: Claim[];
   readonly #members = new Map<HostId, Member>();
   readonly #moving = new Set<PartitionId>();
+  /** Those that were taken for dead and may not know. */
+  readonly #outcasts = new Set<Member>();
 
   constructor(agenda: Agenda, random: SeededRandom, partitionCount: number) {
     this.#agenda = agenda;
@@ -83,10 +85,20 @@ export class SimulatedPlacement {
     };
     // A drain that never ends, because its host died, ends with the host.
     from.process.whenDead(() => this.#moving.delete(partition));
-    this.#agenda.add(from.process, this.#delayMs(), `${from.process.id} drains ${partition}`, () => {
-      void from.listener.drain(partition).then(() => {
-        this.#agenda.add(undefined, this.#delayMs(), `${from.process.id} has drained ${partition}`, give);
-      });
+    this.#drain(from, partition, claim, give);
+  }
+
+  #drain(from: Member, partition: PartitionId, claim: Claim, drained: () => void): void {
+    const { id } = from.process;
+    this.#agenda.add(from.process, this.#delayMs(), `${id} is to drain ${partition}`, () => {
+      if (this.#claims[partition] !== claim) drained();
+      // It has not heard yet that it owns it: what it drained now it would begin to serve afterwards.
+      else if (from.view[partition] !== claim) this.#drain(from, partition, claim, drained);
+      else {
+        void from.listener.drain(partition).then(() => {
+          this.#agenda.add(undefined, this.#delayMs(), `${id} has drained ${partition}`, drained);
+        });
+      }
     });
   }
 
@@ -95,6 +107,7 @@ export class SimulatedPlacement {
     const member = this.#members.get(from);
     if (member === undefined) return;
     this.#members.delete(from);
+    this.#outcasts.add(member);
     for (const partition of this.#claims.keys())
       if (this.#claims[partition]!.owner === from) this.#give(partition, this.#heir());
     // If it lives after all it hears of it, in a while, and is let in again.
@@ -112,6 +125,21 @@ export class SimulatedPlacement {
     this.#tellAll(member, forMs);
   }
 
+  /** Every partition has an owner that is alive, no one is to move, and every host knows. */
+  get converged(): boolean {
+    const members = [...this.#members.values()];
+    return (
+      this.#moving.size === 0 &&
+      [...this.#outcasts].every(({ process }) => process.state === 'dead') &&
+      this.#claims.every(
+        (claim, partition) =>
+          claim.owner !== undefined &&
+          this.#members.get(claim.owner)?.process.state === 'running' &&
+          members.every(({ process, view }) => process.state !== 'running' || view[partition] === claim),
+      )
+    );
+  }
+
   /** Everybody hears everything. */
   converge(): void {
     for (const member of this.#members.values()) {
@@ -121,6 +149,7 @@ export class SimulatedPlacement {
   }
 
   #join(member: Member): void {
+    this.#outcasts.delete(member);
     this.#members.set(member.process.id, member);
     member.leaving = false;
     for (const partition of this.#claims.keys()) {

@@ -47,6 +47,8 @@ export class SimulatedStorage {
   readonly #agenda: Agenda;
   readonly #random: SeededRandom;
   readonly #faults: () => SimulationFaults;
+  /** By their numbers, with the process that waits for the answer. */
+  readonly #underWay = new Map<number, SimulatedProcess>();
   #leaderBackAtMs = 0;
 
   constructor(agenda: Agenda, random: SeededRandom, faults: () => SimulationFaults) {
@@ -63,6 +65,12 @@ export class SimulatedStorage {
   /** The leader is there. */
   electLeader(): void {
     this.#leaderBackAtMs = 0;
+  }
+
+  /** Whether one of the first `count` operations is still to be answered. */
+  awaits(count: number): boolean {
+    for (const [number, process] of this.#underWay) if (number <= count && process.state !== 'dead') return true;
+    return false;
   }
 
   /** The store of one process. */
@@ -86,7 +94,8 @@ export class SimulatedStorage {
     const label = `${operation} ${address === undefined ? '' : formatAddress(address)}${detail}`;
     const random = this.#random;
     const faults = this.#faults();
-    this.operations++;
+    const number = ++this.operations;
+    this.#underWay.set(number, process);
     const name = `${process.id} ${label}`;
     const fate = this.decide?.(operation, address, process.id) ?? this.#fate(operation);
     let delayMs = random.integer(0, 2);
@@ -94,13 +103,17 @@ export class SimulatedStorage {
     if (random.chance(faults.storeSlow)) delayMs += random.integer(1, random.pick([10, 1_000]));
     if (random.chance(faults.storeSlow)) answerDelayMs += random.integer(1, random.pick([10, 1_000]));
     const timeoutMs = random.integer(1, random.pick([20, 2_000]));
-    const sentNever = random.chance(0.5);
-    const lost = (error: Error, afterMs: number): void => {
-      this.#agenda.add(process, afterMs, `${name}: ${error.message}`, () => answer({ error }));
+    const staysBehind = random.chance(0.5);
+    const answerLater = (afterMs: number, how: string, outcome: Parameters<typeof answer>[0]): void => {
+      this.#agenda.add(process, afterMs, `${name}: ${how}`, () => {
+        this.#underWay.delete(number);
+        answer(outcome);
+      });
     };
+    const timeOut = (afterMs: number): void => answerLater(afterMs, 'timed out', { error: timedOut(label) });
     const effect = (): void => {
       if (this.#leaderBackAtMs > this.#agenda.nowMs) {
-        lost(timedOut(label), Math.min(timeoutMs, this.#leaderBackAtMs - this.#agenda.nowMs));
+        if (fate !== 'late') timeOut(Math.min(timeoutMs, this.#leaderBackAtMs - this.#agenda.nowMs));
         return;
       }
       let outcome: { readonly value: T } | { readonly error: Error };
@@ -110,21 +123,22 @@ export class SimulatedStorage {
         outcome = { error: error as Error };
       }
       const ended = 'error' in outcome ? outcome.error.name : 'done';
-      if (fate === 'well') this.#agenda.add(process, answerDelayMs, `${name}: ${ended}`, () => answer(outcome));
-      else if (fate === 'unanswered') lost(timedOut(label), timeoutMs);
+      if (fate === 'well') answerLater(answerDelayMs, ended, outcome);
+      else if (fate === 'unanswered') timeOut(timeoutMs);
     };
-    if (fate === 'lost') lost(timedOut(label), delayMs + timeoutMs);
-    else {
-      if (fate === 'late') {
-        lost(timedOut(label), timeoutMs);
-        delayMs += timeoutMs + random.integer(0, random.pick([5, 500, 5_000]));
-      }
-      // The bytes may not have left a process that is paused or killed by then.
-      this.#agenda.add(undefined, delayMs, `${name} is carried out`, () => {
-        if (process.state === 'running' || !sentNever) effect();
-        else this.#agenda.add(process, 0, `${name} leaves late`, effect);
-      });
+    if (fate === 'lost') {
+      timeOut(delayMs + timeoutMs);
+      return;
     }
+    if (fate === 'late') {
+      timeOut(timeoutMs);
+      delayMs += timeoutMs + random.integer(0, random.pick([5, 500, 5_000]));
+    }
+    // The bytes may not have left a process that is paused or killed by then.
+    this.#agenda.add(undefined, delayMs, `${name} is carried out`, () => {
+      if (process.state === 'running' || !staysBehind) effect();
+      else this.#agenda.add(process, 0, `${name} is carried out late`, effect);
+    });
   }
 
   #fate(operation: StoreOperation): OperationFate {

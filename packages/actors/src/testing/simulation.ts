@@ -34,7 +34,7 @@ export interface SimulationOptions<H extends Stoppable> {
   /** What goes wrong, until `calm`. Default: everything ({@link ALL_FAULTS}). */
   readonly faults?: Partial<SimulationFaults>;
   /** Makes a host, also each time that one is started again: `(parts) => startActorHost({ ...parts, actors })`. */
-  readonly start: (parts: HostParts) => Promise<H>;
+  readonly start: (parts: HostParts, simulation: Simulation<H>) => Promise<H>;
   /** What is done with the hosts. The simulation ends when it does; what it throws is a failure of the seed. */
   readonly scenario: (simulation: Simulation<H>) => Promise<void>;
   /** Happenings after which a run is said never to end. Default 200,000. */
@@ -50,17 +50,23 @@ export interface SimulationReport {
   readonly virtualMs: number;
 }
 
-/** A seed whose run failed; `cause` says how, `trace` what had happened. */
+/** A seed whose run failed; `cause` says how. */
 export class SimulationError extends Error {
   override readonly name = 'SimulationError';
   readonly seed: number;
-  readonly trace: readonly string[];
+  // Not a property, so that what prints an error with its properties does not print all of it.
+  readonly #trace: readonly string[];
 
   constructor(seed: number, trace: readonly string[], cause: unknown) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     super(`seed ${seed} fails after ${trace.length} happenings: ${reason}`, { cause });
     this.seed = seed;
-    this.trace = trace;
+    this.#trace = trace;
+  }
+
+  /** What had happened before it failed, a line each; `count` of them at most. */
+  last(count: number): readonly string[] {
+    return this.#trace.slice(-count);
   }
 }
 
@@ -122,9 +128,14 @@ export class SimulatedHost<H extends Stoppable> {
     if (host === undefined || process === undefined)
       return Promise.reject(new HostLostError(`host ${this.name} is down`));
     return new Promise<T>((resolve, reject) => {
-      process.whenDead(() => reject(new HostLostError(`host ${process.id} was killed`)));
+      let answered = false;
+      process.whenDead(() => {
+        if (!answered) reject(new HostLostError(`host ${process.id} was killed`));
+      });
       this.#agenda.add(process, 0, `a client asks ${process.id}`, () => {
-        question(host).then(resolve, reject);
+        question(host)
+          .finally(() => (answered = true))
+          .then(resolve, reject);
       });
     });
   }
@@ -218,13 +229,19 @@ export class Simulation<H extends Stoppable> {
   }
 
   /** True time, which no clock of a host need show. */
-  get nowMs(): number {
-    return this.#agenda.nowMs;
-  }
+  readonly nowMs = (): number => this.#agenda.nowMs;
 
   /** What has happened, a line each. */
   get trace(): readonly string[] {
     return this.#agenda.trace;
+  }
+
+  /**
+   * Calls back before each happening, for a test that strikes at one certain moment: with whose it is (a `hostId`, or
+   * undefined), and its line in the trace. A host that is paused or killed by then does not have it.
+   */
+  beforeHappening(callback: (hostId: string | undefined, line: string) => void): void {
+    this.#agenda.beforeHappening = callback;
   }
 
   /** One of the hosts that are up, or undefined while there is none. */
@@ -245,7 +262,10 @@ export class Simulation<H extends Stoppable> {
     this.#faults = { ...this.#faults, ...faults };
   }
 
-  /** Ends everything that goes wrong, and waits until all hosts are up. Clocks stay as they are. */
+  /**
+   * Ends everything that goes wrong, and waits until the store has answered what it was asked before, and all hosts are
+   * up and agree on who owns what. Clocks stay as they are.
+   */
   async calm(): Promise<void> {
     this.#agenda.note('calm');
     this.setFaults(NO_FAULTS);
@@ -255,6 +275,14 @@ export class Simulation<H extends Stoppable> {
     await Promise.all(this.hosts.map((host) => host.start()));
     while (!this.hosts.every((host) => host.up)) await this.sleep(100);
     this.placement.converge();
+    const asked = this.storage.operations;
+    while (!this.placement.converged || this.storage.awaits(asked)) await this.sleep(50);
+  }
+
+  /** Kills all hosts, starts them again, and waits as `calm` does: what is seen then is what was durable. */
+  async restartAll(): Promise<void> {
+    for (const host of this.hosts) host.kill();
+    await this.calm();
   }
 
   // ── For the simulation itself ──────────────────────────────────────────────────────────────────────────────────────
@@ -264,7 +292,7 @@ export class Simulation<H extends Stoppable> {
     try {
       await this.#agenda.runUntil(this.#play());
       const { digest, trace } = this.#agenda;
-      return { seed: this.seed, digest, happenings: trace.length, virtualMs: this.nowMs - START_MS };
+      return { seed: this.seed, digest, happenings: trace.length, virtualMs: this.nowMs() - START_MS };
     } catch (error) {
       throw new SimulationError(this.seed, this.trace, error);
     } finally {
@@ -317,7 +345,7 @@ export class Simulation<H extends Stoppable> {
 
   /** @internal */
   async makeHost(parts: HostParts): Promise<H> {
-    const host = await this.#options.start(parts);
+    const host = await this.#options.start(parts, this);
     this.#made.push(host);
     return host;
   }
