@@ -44,6 +44,48 @@ test('the same seed gives the same trace, another seed another one', async () =>
   expect(digests.size).toBe(5);
 });
 
+test('everything that can go wrong does', async () => {
+  const traces: string[] = [];
+  for (let seed = 1; seed <= 30; seed++) {
+    await simulate({
+      seed,
+      start: (parts) => startActorHost({ ...parts, actors: [counter] }),
+      async scenario(simulation) {
+        for (let step = 0; step < 40; step++) {
+          await simulation.sleep(500);
+          const id = `c${step % 8}`;
+          simulation
+            .anyHost()
+            ?.ask((host: ActorHost) => host.actor(counter, id).increment())
+            .catch(() => {});
+        }
+        await simulation.calm();
+        traces.push(...simulation.trace);
+      },
+    });
+  }
+  const trace = traces.join('\n');
+  for (const line of [
+    /lost \w+→\w+ call/,
+    /again \w+→\w+ reply/,
+    /undeliverable \w+→\w+ call/,
+    /commit .* timed out/,
+    /load .* timed out/,
+    /commit .* is carried out late/,
+    /commit .* ConflictError/,
+    /pause \w+/,
+    /thaw \w+/,
+    /kill \w+/,
+    /\w+ has drained \d/,
+    /\w+ hears that it was taken for dead/,
+    /the clock of \w+ jumps by -\d+ ms/,
+    /the storage has no leader for \d+ ms/,
+    /\w+→\w+ is cut for \d+ ms/,
+    /\w+ hears nothing of placement for \d+ ms/,
+  ])
+    expect(trace).toMatch(line);
+});
+
 test('a seed that fails is named with the command that runs it alone, and what happened', async () => {
   vi.stubEnv('TROUPE_SEED', undefined);
   const run = (seed: number) =>

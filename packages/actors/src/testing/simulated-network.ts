@@ -63,6 +63,7 @@ export class SimulatedNetwork {
 
   /** Loses what one host sends to another, for a time. */
   cut(from: HostId, to: HostId, forMs: number): void {
+    this.#agenda.note(`${from}→${to} is cut for ${forMs} ms`);
     this.#cutUntilMs.set(`${from}→${to}`, this.#agenda.nowMs + forMs);
   }
 

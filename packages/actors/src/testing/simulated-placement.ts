@@ -19,6 +19,8 @@ interface Claim {
 
 interface Member {
   readonly process: SimulatedProcess;
+  /** How many of its partitions it is draining. */
+  draining: number;
   readonly listener: PlacementListener;
   /** What this host has heard. */
   readonly view: Claim[];
@@ -54,7 +56,7 @@ export class SimulatedPlacement {
     return {
       start: async (listener) => {
         const view = Array.from({ length: this.partitionCount }, () => NOBODY);
-        member = { process, listener, view, deafUntilMs: 0, leaving: false };
+        member = { process, listener, view, draining: 0, deafUntilMs: 0, leaving: false };
         this.#join(member);
       },
       stop: async () => {
@@ -95,7 +97,7 @@ export class SimulatedPlacement {
       // It has not heard yet that it owns it: what it drained now it would begin to serve afterwards.
       else if (from.view[partition] !== claim) this.#drain(from, partition, claim, drained);
       else {
-        void from.listener.drain(partition).then(() => {
+        void this.#drained(from, partition).then(() => {
           this.#agenda.add(undefined, this.#delayMs(), `${id} has drained ${partition}`, drained);
         });
       }
@@ -121,11 +123,12 @@ export class SimulatedPlacement {
   deafen(hostId: HostId, forMs: number): void {
     const member = this.#members.get(hostId);
     if (member === undefined) return;
+    this.#agenda.note(`${hostId} hears nothing of placement for ${forMs} ms`);
     member.deafUntilMs = this.#agenda.nowMs + forMs;
     this.#tellAll(member, forMs);
   }
 
-  /** Every partition has an owner that is alive, no one is to move, and every host knows. */
+  /** Every partition has an owner that is alive, none is drained or to be moved, and every host knows. */
   get converged(): boolean {
     const members = [...this.#members.values()];
     return (
@@ -136,7 +139,8 @@ export class SimulatedPlacement {
           claim.owner !== undefined &&
           this.#members.get(claim.owner)?.process.state === 'running' &&
           members.every(({ process, view }) => process.state !== 'running' || view[partition] === claim),
-      )
+      ) &&
+      members.every(({ draining, process }) => process.state !== 'running' || draining === 0)
     );
   }
 
@@ -215,6 +219,12 @@ export class SimulatedPlacement {
     });
   }
 
+  async #drained(member: Member, partition: PartitionId): Promise<void> {
+    member.draining++;
+    await member.listener.drain(partition);
+    member.draining--;
+  }
+
   #tellAll(member: Member, afterMs: number): void {
     this.#agenda.add(member.process, afterMs + this.#delayMs(), `${member.process.id} hears of everything`, () => {
       if (member.deafUntilMs > this.#agenda.nowMs) return;
@@ -230,7 +240,7 @@ export class SimulatedPlacement {
     const { listener } = member;
     if (known.owner === id) {
       // Even if it has it again: somebody else may have had it between.
-      const drained = listener.drain(partition);
+      const drained = this.#drained(member, partition);
       if (claim.owner !== id) void drained;
       else
         void drained.then(() => {

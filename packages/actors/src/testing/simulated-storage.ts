@@ -59,6 +59,7 @@ export class SimulatedStorage {
 
   /** Carries out nothing for a time. */
   loseLeader(forMs: number): void {
+    this.#agenda.note(`the storage has no leader for ${forMs} ms`);
     this.#leaderBackAtMs = this.#agenda.nowMs + forMs;
   }
 

@@ -34,7 +34,7 @@ export interface ActorWorld {
 
 /** Parts of definitions that are only called, never run. */
 const INBOX = actor('inbox', {
-  methods: { take: (_ctx, _from: string, _sequence: number) => {}, touch: (_ctx) => {} },
+  methods: { take: (_ctx, _from: string, _sequence: number) => {}, hear: (_ctx, _from: string, _line: string) => {} },
 });
 const inner = (type: string) => actor(type, { methods: { inner: (_ctx, _operation: number) => {} } });
 
@@ -79,8 +79,10 @@ function methodsOf<C extends WritingContext>(
       }),
     ask: (ctx: C, operation: number, other: string) =>
       turn(ctx, operation, async () => {
+        const before = lines(ctx).at(-1);
         const position = write(ctx, `add ${operation}`);
-        await ctx.actor(INBOX, other, { timeoutMs: INNER_CALL_MS }).touch();
+        // What earlier turns did may be told; it has to last.
+        await ctx.actor(INBOX, other, { timeoutMs: INNER_CALL_MS }).hear(formatAddress(ctx.address), before ?? '');
         return position;
       }),
     askSelf: (ctx: C, operation: number) =>
@@ -206,15 +208,17 @@ export function actorsOf(world: ActorWorld) {
   });
 
   const inbox = actor('inbox', {
-    state: () => ({ taken: {} as Record<string, number[]>, touched: 0 }),
+    state: () => ({ taken: {} as Record<string, number[]>, heard: {} as Record<string, string[]> }),
     methods: {
       async take(ctx, from: string, sequence: number) {
         if (world.random.chance(0.2)) await pause(world);
         (ctx.state.taken[from] ??= []).push(sequence);
       },
-      touch: (ctx) => void (ctx.state.touched += 1),
+      hear: (ctx, from: string, line: string) => {
+        if (line !== '') (ctx.state.heard[from] ??= []).push(line);
+      },
     },
-    readOnly: { taken: (ctx, _operation: number) => ctx.state.taken },
+    readOnly: { all: (ctx) => ctx.state },
   });
   return { ledger, book, diary, inbox };
 }

@@ -14,6 +14,7 @@ import {
   checkI1Log,
   checkI2Acknowledged,
   checkI2Reads,
+  checkI2Told,
   checkI6Turns,
   checkI7OneActivation,
   checkI8DeactivateFirst,
@@ -121,6 +122,11 @@ describe('I2', () => {
     expect(checkI2Reads(ACTOR, [['add 1', 'add 3']], ['add 1', 'add 2'])).not.toEqual([]);
     expect(checkI2Reads(ACTOR, [['add 1', 'add 2']], ['add 1'])).not.toEqual([]);
   });
+});
+
+test('I2 rejects that others were told of what did not last', () => {
+  expect(checkI2Told(ACTOR, ['add 1'], ['add 2', 'add 1'])).toEqual([]);
+  expect(checkI2Told(ACTOR, ['add 3'], ['add 2', 'add 1'])).not.toEqual([]);
 });
 
 function turn(kind: TurnEvent['kind'], sort: TurnEvent['sort'], activation = 'x', operationId?: number): TurnEvent {

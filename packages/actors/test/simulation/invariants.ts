@@ -76,6 +76,11 @@ export function checkI2Reads(actor: string, reads: readonly Log[], log: Log): st
     .map((read) => `a read of ${actor} showed ${read.join()}, which is not how ${log.join()} begins`);
 }
 
+/** I2, for calls from inside a turn: what an actor told another of its earlier turns lasted. */
+export function checkI2Told(actor: string, heard: readonly string[], log: Log): string[] {
+  return heard.filter((line) => !log.includes(line)).map((line) => `${actor} told others of ${line}, which is lost`);
+}
+
 /** I6: turns of one activation do not overlap, but for reads; a nested turn is inside another. */
 export function checkI6Turns(turns: readonly TurnEvent[]): string[] {
   const complaints: string[] = [];

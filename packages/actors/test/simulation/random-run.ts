@@ -16,6 +16,7 @@ import {
   checkI1Log,
   checkI2Acknowledged,
   checkI2Reads,
+  checkI2Told,
   checkI6Turns,
   hopsOf,
 } from './invariants.ts';
@@ -171,8 +172,13 @@ class RandomRun {
       );
     }
     for (const id of IDS) {
-      const taken = await this.#ask((host) => host.actor(this.#actors.inbox, id).taken(0));
-      for (const [actor, log] of logs) complaints.push(...checkI12Sends(actor, log, `inbox/${id}`, taken[actor] ?? []));
+      const { heard, taken } = await this.#ask((host) => host.actor(this.#actors.inbox, id).all());
+      for (const [actor, log] of logs) {
+        complaints.push(
+          ...checkI2Told(actor, heard[actor] ?? [], log),
+          ...checkI12Sends(actor, log, `inbox/${id}`, taken[actor] ?? []),
+        );
+      }
     }
     for (const { actor, id, outcome } of operations)
       if (outcome === 'waiting') complaints.push(`${id} of ${actor} was never answered`);
@@ -192,6 +198,8 @@ export function runRandomly(seed: number): Promise<SimulationReport> {
     seed,
     partitionCount: 4,
     faults: { disturbanceEveryMs: 1_000 },
+    // Ten times what a run has.
+    happeningsMax: 10_000,
     start(parts, { nowMs, random }) {
       history ??= new History(nowMs);
       const made = actorsOf({ history, random, hostId: parts.transport.hostId, clock: parts.clock });

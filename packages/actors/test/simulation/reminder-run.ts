@@ -56,8 +56,9 @@ export function runReminders(seed: number): Promise<SimulationReport> {
           // A kill that was to strike another reminder has struck this call.
           if (!(error instanceof HostLostError || error instanceof OutcomeUnknownError)) throw error;
         }
-        if (random.chance(0.3)) kill(id);
-        else if (random.chance(0.3)) void simulation.sleep(delayMs + random.integer(-5, 5)).then(() => kill(id));
+        const strike = random.integer(1, 10);
+        if (strike <= 3) kill(id);
+        else if (strike <= 5) void simulation.sleep(delayMs + random.integer(-5, 5)).then(() => kill(id));
         await simulation.sleep(random.integer(0, 2_000));
       }
       await simulation.sleep(60_000);

@@ -4,7 +4,7 @@ import { runFirstCalls, runIdleRaces } from './activation-run.ts';
 import { runRandomly } from './random-run.ts';
 import { runReminders } from './reminder-run.ts';
 import { runRetries } from './retry-run.ts';
-import { runZombie } from './zombie-run.ts';
+import { runStruck } from './strike-run.ts';
 
 const unhandled: unknown[] = [];
 process.on('unhandledRejection', (reason) => unhandled.push(reason));
@@ -31,8 +31,13 @@ test('a thousand first calls at once make one activation', async () => {
   await runFirstCalls(1, 1_000);
 });
 
-test('an owner that is frozen at any step does no harm when it goes on', { timeout }, async () => {
-  await forEachSeed({ count: 1, command: command('frozen at any step') }, async (seed) => {
-    for (let step = 1; await runZombie(seed, step); step++);
-  });
-});
+test.each(['kill', 'freeze'] as const)(
+  'a %s of the owner at any of its steps does no harm',
+  { timeout },
+  async (strike) => {
+    await forEachSeed({ count: 1, command: command(`a ${strike} of`) }, async (seed) => {
+      // Three seeds in a row strike at every step.
+      for (let step = 1 + (seed % 3); await runStruck(seed, step, strike); step += 3);
+    });
+  },
+);
