@@ -39,7 +39,8 @@ export class SimulatedPlacement {
   readonly #random: SeededRandom;
   readonly #claims: Claim[];
   readonly #members = new Map<HostId, Member>();
-  readonly #moving = new Set<PartitionId>();
+  /** With the claims that they are moved from. */
+  readonly #moving = new Map<PartitionId, Claim>();
   /** Those that were taken for dead and may not know. */
   readonly #outcasts = new Set<Member>();
 
@@ -80,13 +81,16 @@ export class SimulatedPlacement {
       this.#give(partition, to);
       return;
     }
-    this.#moving.add(partition);
-    const give = (): void => {
-      this.#moving.delete(partition);
-      if (this.#claims[partition] === claim) this.#give(partition, this.#members.has(to) ? to : this.#heir());
+    this.#moving.set(partition, claim);
+    const ended = (): void => {
+      if (this.#moving.get(partition) === claim) this.#moving.delete(partition);
     };
     // A drain that never ends, because its host died, ends with the host.
-    from.process.whenDead(() => this.#moving.delete(partition));
+    from.process.whenDead(ended);
+    const give = (): void => {
+      ended();
+      if (this.#claims[partition] === claim) this.#give(partition, this.#members.has(to) ? to : this.#heir());
+    };
     this.#drain(from, partition, claim, give);
   }
 
