@@ -76,7 +76,7 @@ export class SimulatedPlacement {
   move(partition: PartitionId, to: HostId): void {
     const claim = this.#claims[partition]!;
     const from = claim.owner === undefined ? undefined : this.#members.get(claim.owner);
-    if (claim.owner === to || this.#moving.has(partition)) return;
+    if (claim.owner === to || this.#moving.has(partition) || !this.#members.has(to)) return;
     if (from === undefined) {
       this.#give(partition, to);
       return;
