@@ -127,9 +127,8 @@ export const mutants: readonly Mutant[] = [
     name: 'outbox-leaves-before-its-commit',
     rule: 'A3: a send leaves when the commit that holds it is accepted',
     file: 'src/outbox.ts',
-    find: 'this.#sealedUpTo = this.#activation.record.outboxSequence;\n    if (this.#quiet !== undefined) {',
-    replace:
-      'this.#sealedUpTo = this.#activation.record.outboxSequence;\n    this.#dispatch();\n    if (this.#quiet !== undefined) {',
+    find: 'this.#sealedAtMs = this.#activation.runtime.clock.nowMs();',
+    replace: 'this.#sealedAtMs = this.#activation.runtime.clock.nowMs();\n    this.#dispatch();',
     run: 'random',
     seed: 4,
   },
