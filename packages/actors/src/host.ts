@@ -8,8 +8,8 @@ import { Activation } from './activation.ts';
 import type { ActivationRuntime } from './activation-runtime.ts';
 import { ActivationCache } from './activation-cache.ts';
 import type { AnyActorDefinition } from './actor.ts';
-import { formatAddress, partitionOf, type ActorAddress, type ActorId, type PartitionId } from './address.ts';
-import type { Call, CallOptions } from './call.ts';
+import { checkId, formatAddress, partitionOf, type ActorAddress, type ActorId, type PartitionId } from './address.ts';
+import type { Call, CallOptions, CallReceiver } from './call.ts';
 import { keepProcessAlive, systemClock, type CancelTimeout, type Clock } from './clock.ts';
 import { plainCodec, type Codec } from './codec.ts';
 import { DueQueue } from './due-queue.ts';
@@ -32,7 +32,7 @@ import { LocalNetwork } from './local-transport.ts';
 import { consoleLogger, type Logger } from './logger.ts';
 import { singleHostPlacement, type Placement, type PlacementListener } from './placement.ts';
 import { RECORD_FORMAT } from './record.ts';
-import { reference, type ActorRef } from './reference.ts';
+import { reference, type ActorRef, type ArgumentsOf } from './reference.ts';
 import { Router, type RouterHost } from './router.ts';
 import type { ListFilter, ListPage, Store } from './store.ts';
 import type { Envelope, HostId, SendStamp, Transport } from './transport.ts';
@@ -94,6 +94,20 @@ export interface ActorHost extends AsyncDisposable {
   readonly logger: Logger;
   /** A typed reference to an actor. `options` hold for each call made through it. */
   actor<D extends AnyActorDefinition>(definition: D, id: ActorId, options?: CallOptions): ActorRef<D>;
+  /**
+   * Sends a call whose answer goes to a receiver instead of a promise: for those that send very many. Arguments are handed
+   * over as they are, unchecked: nobody may change them afterwards.
+   *
+   * @throws {TypeError} | {@link ActorAddressError} when it cannot be sent; then the receiver hears nothing
+   */
+  post<D extends AnyActorDefinition, K extends keyof ActorRef<D> & string>(
+    definition: D,
+    id: ActorId,
+    method: K,
+    args: ArgumentsOf<ActorRef<D>[K]>,
+    receiver: CallReceiver,
+    options?: CallOptions,
+  ): void;
   /** Summaries of actors, newest created first. */
   list(filter: ListFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<ListPage>;
   /** How many summaries match, by status. */
@@ -106,6 +120,8 @@ export interface ActorHost extends AsyncDisposable {
    */
   stop(options?: { readonly graceMs?: number }): Promise<void>;
 }
+
+const NO_OPTIONS: CallOptions = {};
 
 interface ActorTypeSlot {
   readonly definition: AnyActorDefinition;
@@ -196,6 +212,18 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     return reference(definition, id, (address, method, args) =>
       this.router.call(address, method, args, options),
     ) as ActorRef<D>;
+  }
+
+  post(
+    definition: AnyActorDefinition,
+    id: ActorId,
+    method: string,
+    args: readonly unknown[],
+    receiver: CallReceiver,
+    options: CallOptions = NO_OPTIONS,
+  ): void {
+    checkId(definition.type, id);
+    this.router.post({ type: definition.type, id }, method, args, receiver, options);
   }
 
   list(filter: ListFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<ListPage> {
@@ -316,6 +344,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
    * A lost activation may have left work that only its record knows: the actor is looked at again, ever more slowly.
    */
   #lookAgain(activation: Activation): void {
+    if (!activation.lost && this.#losses.size === 0) return;
     const key = formatAddress(activation.address);
     if (!activation.lost || this.stopping || !this.serves(activation.partition)) {
       this.#losses.delete(key);
@@ -335,7 +364,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     if (inPartition === undefined) this.#byPartition.set(activation.partition, (inPartition = new Set()));
     inPartition.add(activation);
     this.#cache.add(activation);
-    void activation.activate();
+    activation.activate();
     return activation;
   }
 

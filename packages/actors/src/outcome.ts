@@ -5,7 +5,7 @@ import { checkPayload, copyPayload } from './codec.ts';
 import { InnerCallError, NotExecutedError, OutcomeUnknownError } from './errors.ts';
 
 /** Whether the method goes on after it has returned. */
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
+export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 

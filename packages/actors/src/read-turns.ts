@@ -31,10 +31,8 @@ export class ReadTurns {
     const turn = new Turn(this.#activation, { kind: 'call', call }, undefined, true);
     const inside = this.#activation.continues(call);
     this.#running.add(turn);
-    call.onAbandoned = (reason) => {
-      this.#running.delete(turn);
-      turn.abort(reason);
-    };
+    turn.reads = this;
+    call.turn = turn;
     try {
       const result = this.#activation.definition.readOnly[call.method]!(turn, ...call.args);
       if (isThenable(result)) {
@@ -46,6 +44,11 @@ export class ReadTurns {
     } catch (error) {
       this.#end(turn, inside, true, error);
     }
+  }
+
+  /** Its caller gave up. */
+  forget(turn: Turn): void {
+    this.#running.delete(turn);
   }
 
   /** `inside`: the turn in progress waits for it, and for nothing that it saw. */

@@ -73,6 +73,8 @@ export function levelStore(folder: string, options: LevelStoreOptions = {}): Sto
   return new LevelStore(folder, options);
 }
 
+const NOTHING_LOADED: Loaded = { record: undefined, tombstone: undefined };
+
 /** @internal */
 export class LevelStore implements Store {
   readonly #folder: string;
@@ -160,8 +162,26 @@ export class LevelStore implements Store {
     return count;
   }
 
-  async load(address: ActorAddress): Promise<Loaded> {
+  load(address: ActorAddress): Loaded | Promise<Loaded> {
     const key = formatAddress(address);
+    // Most first loads find nothing: look before taking a snapshot, and without leaving the thread.
+    return this.#isAbsent(key, address) ? NOTHING_LOADED : this.#load(key, address);
+  }
+
+  /** Whether there is neither a record nor a tombstone. False also when that cannot be told at once. */
+  #isAbsent(key: string, address: ActorAddress): boolean {
+    if (this.#state !== 'started' || this.#finding.has(key)) return false;
+    try {
+      if (this.#database.getSync(idKey(address)) !== undefined) return false;
+    } catch {
+      // The read that follows meets the same and reports it.
+      return false;
+    }
+    if (!this.#heads.has(key)) this.#heads.set(key, new Absence());
+    return true;
+  }
+
+  async #load(key: string, address: ActorAddress): Promise<Loaded> {
     // While this load is the one that reads for the cache no other does, so nothing newer can get there before it (L2).
     const finds = !this.#heads.has(key) && !this.#finding.has(key) && this.#state === 'started';
     if (finds) this.#finding.set(key, []);
@@ -268,7 +288,7 @@ export class LevelStore implements Store {
       return;
     }
     // `load` does it, as the one that reads for the cache, and answers those who wait.
-    const loading = this.load(request.address);
+    const loading = this.#load(key, request.address);
     this.#finding.get(key)!.push(request);
     loading.catch(() => undefined);
   }
@@ -306,6 +326,12 @@ export class LevelStore implements Store {
         break;
       }
       const request = requests[index]!;
+      const slot = 'storeSlot' in request ? request.storeSlot : undefined;
+      if (slot instanceof Head && slot.isCurrent) {
+        if (slot.busy) this.#blocked.push(request);
+        else this.#addCommit(write, '', slot, request as CommitSource);
+        continue;
+      }
       const key = formatAddress(request.address);
       const head = this.#heads.get(key);
       if (head === undefined) this.#find(key, request);
@@ -325,6 +351,7 @@ export class LevelStore implements Store {
     );
   }
 
+  /** `key` is needed only for an absence. */
   #addCommit(write: Write, key: string, known: Head | Absence, source: CommitSource): void {
     const { address } = source;
     if (known instanceof Absence && !this.#mayBegin()) {
@@ -370,6 +397,7 @@ export class LevelStore implements Store {
       const id = idKey(address);
       batch.put(id, lifeRow(id, head.number));
     }
+    source.storeSlot = head;
     head.addId(commit.id);
     const { entries } = commit;
     if (entries !== null) head.nextEntry = entries.first + entries.count;
@@ -452,6 +480,7 @@ export class LevelStore implements Store {
       if (known.dueAtMs !== null)
         batch.del(dueKey(partitionOf(address, this.#layout.partitionCount), known.dueAtMs, address));
       if (known.listedAtMs !== null) batch.del(summaryKey(address, known.listedAtMs));
+      known.isCurrent = false;
       const reap = reapKey(known.number);
       batch.put(reap, Reaper.rowFor(reap, NO_ENTRY));
       write.reaps.push(known.number, NO_ENTRY);

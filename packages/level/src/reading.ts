@@ -81,9 +81,6 @@ export async function readActor(
   address: ActorAddress,
 ): Promise<{ loaded: Loaded; head: Head | Absence }> {
   const key = idKey(address);
-  // Most first loads find nothing: look before taking a snapshot, and without leaving the thread.
-  const present = database.getSync(key);
-  if (present === undefined) return { loaded: { record: undefined, tombstone: undefined }, head: new Absence() };
   const snapshot = database.snapshot();
   try {
     const row = database.getSync(key, { snapshot });
