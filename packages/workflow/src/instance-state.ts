@@ -1,7 +1,7 @@
 // The small part of an instance's record, replaced whole by each commit that changes it. Steps do not change it: what they
 // did stands in the history.
 
-import { decodeEvent, encodeEvent, type EventStamp, type InputEvent } from './history.ts';
+import { decodeEvent, encodeEvent, type InputEvent } from './history.ts';
 import type { Failure, WorkflowStatus } from './status.ts';
 
 /** The version of the snapshot below. A reader reads every earlier one. */
@@ -52,8 +52,16 @@ export class InstanceState {
   /** Messages that were acknowledged and wait until the code can run. */
   inbox: InboxItem[] = [];
 
+  #executionId: string | undefined;
+  #executionIdOf = 0;
+
   get executionId(): string {
-    return `${this.birth}.${this.generation}`;
+    // One string for all, since it is a key in maps: its hash is computed once.
+    if (this.#executionId === undefined || this.#executionIdOf !== this.generation) {
+      this.#executionId = `${this.birth}.${this.generation}`;
+      this.#executionIdOf = this.generation;
+    }
+    return this.#executionId;
   }
 
   get status(): WorkflowStatus {
@@ -100,13 +108,9 @@ export class InstanceState {
       this.turnId,
       this.firstEntry,
       this.traceparent,
-      this.inbox.length === 0 ? null : this.inbox.map((item) => encodeEvent(item.event, this.stamp(item.traceparent))),
+      this.inbox.length === 0 ? null : this.inbox.map(({ event, traceparent }) => encodeEvent(event, this, traceparent)),
       this.pinned,
     ];
-  }
-
-  stamp(traceparent: string | undefined): EventStamp {
-    return { generation: this.generation, version: this.version, traceparent };
   }
 
   static of(snapshot: unknown): InstanceState {

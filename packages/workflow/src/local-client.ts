@@ -97,8 +97,8 @@ export class LocalClient implements WorkflowClient {
       startKey: idempotencyKey === undefined ? undefined : { key: idempotencyKey, hash: options.payloadHash ?? '' },
       parent: undefined,
     });
-    if ('refused' in reply) throw refusalError(reply, instanceId);
-    return instanceHandle<W>(this, instanceId, name, reply.outcome);
+    if (typeof reply !== 'string') throw refusalError(reply, instanceId);
+    return instanceHandle<W>(this, instanceId, name, reply);
   }
 
   instance<W extends AnyWorkflow = AnyWorkflow>(instanceId: string, workflow?: W): WorkflowInstance<W> {
@@ -329,8 +329,8 @@ function timeOf(date: Date, what: string): number {
 }
 
 function settle(reply: Reply, instanceId: string, options: InstanceCallOptions): void {
-  if ('refused' in reply) throw refusalError(reply, instanceId);
-  if (options.idempotencyKey !== undefined && reply.hash !== options.payloadHash) throw mismatchError(instanceId);
+  if (reply !== undefined && 'refused' in reply) throw refusalError(reply, instanceId);
+  if (options.idempotencyKey !== undefined && reply?.hash !== options.payloadHash) throw mismatchError(instanceId);
 }
 
 function mismatchError(instanceId: string): IdempotencyMismatchError {
