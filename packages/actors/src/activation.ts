@@ -50,6 +50,9 @@ export class Activation {
   /** No other activation has it. It names commits and turns. */
   readonly writer: string;
   readonly commits: CommitPipeline;
+  /** Kept by the host: the others of the partition. */
+  nextInPartition: Activation | undefined;
+  previousInPartition: Activation | undefined;
   record = new ActorRecord();
   phase: ActivationPhase = 'activating';
   lastUsedMs: number;
@@ -253,13 +256,7 @@ export class Activation {
 
   /** Begins turns while there are messages and none runs. */
   pump(): void {
-    const wanted = (): boolean =>
-      this.running === undefined &&
-      this.phase === 'active' &&
-      this.#purge === undefined &&
-      !this.#draining &&
-      !this.commits.full;
-    for (let count = 0; wanted(); count++) {
+    for (let count = 0; this.#mayBegin(); count++) {
       if (count === TURNS_PER_ROUND_MAX) {
         if (!this.#pumpDeferred) {
           this.#pumpDeferred = true;
@@ -275,6 +272,16 @@ export class Activation {
       this.#begin(cause);
     }
     this.settle();
+  }
+
+  #mayBegin(): boolean {
+    return (
+      this.running === undefined &&
+      this.phase === 'active' &&
+      this.#purge === undefined &&
+      !this.#draining &&
+      !this.commits.full
+    );
   }
 
   // ── Turns ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -409,7 +416,7 @@ export class Activation {
     }
     if (!failed) {
       try {
-        turn.result = checkedResult(this.address, result);
+        turn.result = checkedResult(this.address, this.definition, result);
         changed = this.persistence.endTurn(turn.stateChanged);
       } catch (unstorable) {
         failed = true;

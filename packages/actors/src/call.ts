@@ -1,4 +1,4 @@
-import type { ActorAddress } from './address.ts';
+import type { ActorAddress, PartitionId } from './address.ts';
 import { NotExecutedError, OutcomeUnknownError } from './errors.ts';
 import type { SendStamp } from './transport.ts';
 
@@ -51,6 +51,8 @@ export class Call {
   remoteId = 0;
   /** Times that it was handed to an activation or a host. */
   attempts = 0;
+  /** Of the address, once somebody has computed it. */
+  partition: PartitionId | undefined;
   /** Runs once it is settled: frees the deadline, the signal's listener. */
   onSettled: (() => void) | undefined;
   /** For the call of another host: tells that host to look for the actor elsewhere. */

@@ -143,9 +143,10 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   readonly #random: () => number;
   readonly #types = new Map<string, ActorTypeSlot>();
   readonly #cache: ActivationCache;
-  /** The partitions that are served, each with its activations. */
+  /** The partitions that are served. */
   readonly #partitions = new Set<PartitionId>();
-  readonly #byPartition = new Map<PartitionId, Set<Activation>>();
+  /** The first activation of each partition; they are linked to each other. */
+  readonly #byPartition: (Activation | undefined)[];
   /** How often in a row the activations of an actor were lost before a commit was accepted. */
   readonly #losses = new Map<string, number>();
   readonly #tokenPrefix: string;
@@ -164,6 +165,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     this.#app = options.app ?? 'default';
     this.#random = options.random ?? Math.random;
     this.partitionCount = options.partitionCount ?? PARTITION_COUNT_DEFAULT;
+    this.#byPartition = Array.from({ length: this.partitionCount });
     this.#tokenPrefix = Math.floor(this.#random() * 2 ** 50).toString(36);
     this.transport = options.transport ?? new LocalNetwork().transport(`host-${this.#tokenPrefix}`);
     this.hostId = this.transport.hostId;
@@ -303,7 +305,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     return true;
   }
 
-  deliver(call: Call): void {
+  deliver(call: Call, partition: PartitionId): void {
     const { type, id } = call.address;
     const slot = this.#types.get(type);
     if (slot === undefined) {
@@ -312,7 +314,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
       );
       return;
     }
-    (slot.activations.get(id) ?? this.#activate(slot, call.address)).deliver(call);
+    (slot.activations.get(id) ?? this.#activate(slot, call.address, partition)).deliver(call);
   }
 
   forgetSender(address: ActorAddress, stamp: SendStamp): void {
@@ -332,9 +334,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     const { type, id } = activation.address;
     const activations = this.#types.get(type)!.activations;
     if (activations.get(id) === activation) activations.delete(id);
-    const inPartition = this.#byPartition.get(activation.partition);
-    if (inPartition?.delete(activation) === true && inPartition.size === 0)
-      this.#byPartition.delete(activation.partition);
+    this.#unlink(activation);
     this.#cache.remove(activation);
     this.#lookAgain(activation);
     for (const call of waiting) this.router.again(call);
@@ -356,20 +356,31 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     this.due.set(activation.address, this.clock.nowMs() + delayMs);
   }
 
-  #activate(slot: ActorTypeSlot, address: ActorAddress, woken = false): Activation {
-    const activation = new Activation(address, partitionOf(address, this.partitionCount), slot.definition, this);
+  #activate(slot: ActorTypeSlot, address: ActorAddress, partition: PartitionId, woken = false): Activation {
+    const activation = new Activation(address, partition, slot.definition, this);
     activation.woken = woken;
     slot.activations.set(address.id, activation);
-    let inPartition = this.#byPartition.get(activation.partition);
-    if (inPartition === undefined) this.#byPartition.set(activation.partition, (inPartition = new Set()));
-    inPartition.add(activation);
+    const next = this.#byPartition[partition];
+    this.#byPartition[partition] = activation;
+    activation.nextInPartition = next;
+    if (next !== undefined) next.previousInPartition = activation;
     this.#cache.add(activation);
     activation.activate();
     return activation;
   }
 
+  #unlink(activation: Activation): void {
+    const { partition, nextInPartition: next, previousInPartition: previous } = activation;
+    if (previous !== undefined) previous.nextInPartition = next;
+    else if (this.#byPartition[partition] === activation) this.#byPartition[partition] = next;
+    if (next !== undefined) next.previousInPartition = previous;
+    activation.nextInPartition = undefined;
+    activation.previousInPartition = undefined;
+  }
+
   #wake(address: ActorAddress): void {
-    if (this.stopping || !this.serves(partitionOf(address, this.partitionCount))) return;
+    const partition = partitionOf(address, this.partitionCount);
+    if (this.stopping || !this.serves(partition)) return;
     const slot = this.#types.get(address.type);
     if (slot === undefined) {
       this.logger.warn(
@@ -379,7 +390,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
       return;
     }
     const activation = slot.activations.get(address.id);
-    if (activation === undefined) this.#activate(slot, address, true);
+    if (activation === undefined) this.#activate(slot, address, partition, true);
     else activation.wake();
   }
 
@@ -392,7 +403,8 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   async drain(partition: PartitionId): Promise<void> {
     this.#partitions.delete(partition);
-    const leaving = [...(this.#byPartition.get(partition) ?? [])];
+    const leaving: Activation[] = [];
+    for (let next = this.#byPartition[partition]; next !== undefined; next = next.nextInPartition) leaving.push(next);
     if (leaving.length === 0) return;
     // A stop has a bound of its own.
     const cancel = this.stopping

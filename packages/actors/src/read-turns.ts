@@ -57,7 +57,7 @@ export class ReadTurns {
     if (!this.#running.has(turn)) return;
     try {
       if (failed) turn.fail(errorOfThisCall(turn.address, outcome));
-      else turn.result = checkedResult(turn.address, outcome);
+      else turn.result = checkedResult(turn.address, this.#activation.definition, outcome);
     } catch (unstorable) {
       turn.fail(unstorable);
     }

@@ -76,7 +76,7 @@ export class Reentrancy {
     }
     if (!failed) {
       try {
-        turn.result = checkedResult(turn.address, result);
+        turn.result = checkedResult(turn.address, this.#activation.definition, result);
         turn.outer!.absorb(turn);
       } catch (unstorable) {
         failed = true;

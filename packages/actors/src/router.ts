@@ -5,7 +5,7 @@
 // R2  It is handed on again only while nothing has begun, within its deadline; after an unknown outcome only if it has
 //     an idempotency key or a send stamp (the outbox does that).
 
-import { partitionOf, type ActorAddress } from './address.ts';
+import { partitionOf, type ActorAddress, type PartitionId } from './address.ts';
 import { Call, type CallOptions, type CallReceiver } from './call.ts';
 import type { CancelTimeout, Clock } from './clock.ts';
 import { checkPayload, copyPayload, pack, unpack } from './codec.ts';
@@ -37,9 +37,9 @@ export interface RouterHost {
   /** Hands the call to the activation if there is one that takes it; false if not. */
   deliverToActive(call: Call): boolean;
   /** Hands the call to the activation, making one if needed. */
-  deliver(call: Call): void;
+  deliver(call: Call, partition: PartitionId): void;
   /** Whether the partition is owned here and served. */
-  serves(partition: number): boolean;
+  serves(partition: PartitionId): boolean;
   forgetSender(address: ActorAddress, stamp: SendStamp): void;
 }
 
@@ -205,9 +205,10 @@ export class Router {
       return;
     }
     if (this.#host.deliverToActive(call)) return;
-    const owner = this.#ownerOf(call.address);
-    if (owner === this.#host.hostId && this.#host.serves(partitionOf(call.address, this.#host.partitionCount))) {
-      this.#host.deliver(call);
+    const partition = (call.partition ??= partitionOf(call.address, this.#host.partitionCount));
+    const owner = this.#host.placement.ownerOf(partition);
+    if (owner === this.#host.hostId && this.#host.serves(partition)) {
+      this.#host.deliver(call, partition);
     } else if (owner === undefined || owner === this.#host.hostId || call.onMoved !== undefined) this.turnedAway(call);
     else this.#sendTo(owner, call);
   }

@@ -83,17 +83,19 @@ export class Execution implements CodeTurnOwner {
     this.#reset(ctx, state);
     this.definition = definition;
     this.#services.meter.started += 1;
-    this.#summarize(ctx);
     const started: InputEvent = { type: 'WorkflowStarted', at: state.createdAtMs, name: state.workflowName, input };
     if (state.startAtMs !== undefined && state.startAtMs > state.createdAtMs) {
       state.inbox.push({ event: started, traceparent: ctx.traceparent });
       ctx.setReminder(START_REMINDER, { dueAtMs: state.startAtMs });
-      return undefined;
+    } else if (definition === undefined) {
+      this.#wait(ctx, { event: started, traceparent: ctx.traceparent });
+      if (state.parent !== undefined) ctx.setReminder(CODE_REMINDER, { delayMs: NOT_REGISTERED_WAIT_MS });
+    } else {
+      // The code meets the start and then it is summarized.
+      return this.receive(ctx, started);
     }
-    if (definition === undefined && state.parent !== undefined) {
-      ctx.setReminder(CODE_REMINDER, { delayMs: NOT_REGISTERED_WAIT_MS });
-    }
-    return this.receive(ctx, started);
+    this.#summarize(ctx);
+    return undefined;
   }
 
   /** Forgets the execution before and makes room for the next. */

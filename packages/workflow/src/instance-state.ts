@@ -102,7 +102,7 @@ export class InstanceState {
       this.startedAtMs,
       this.completedAtMs,
       this.customStatus,
-      this.tags,
+      hasKeys(this.tags) ? this.tags : null,
       this.parent === undefined ? null : [this.parent.instanceId, this.parent.executionId, this.parent.sequence],
       this.startKey === undefined ? null : [this.startKey.key, this.startKey.hash],
       this.turnId,
@@ -134,7 +134,7 @@ export class InstanceState {
     state.startedAtMs = fields[11] as number | undefined;
     state.completedAtMs = fields[12] as number | undefined;
     state.customStatus = fields[13];
-    state.tags = fields[14] as Record<string, string>;
+    state.tags = (fields[14] as Record<string, string> | null) ?? {};
     const parent = fields[15] as [string, string, number] | null;
     if (parent !== null) state.parent = { instanceId: parent[0], executionId: parent[1], sequence: parent[2] };
     const startKey = fields[16] as [string, string] | null;
@@ -149,4 +149,9 @@ export class InstanceState {
     state.pinned = fields[21] === true;
     return state;
   }
+}
+
+function hasKeys(object: object): boolean {
+  for (const _ in object) return true;
+  return false;
 }

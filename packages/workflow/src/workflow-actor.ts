@@ -17,6 +17,8 @@ export function workflowActor(services: InstanceServices) {
     snapshot: (instance: Instance) => instance.state?.snapshot(),
     close: (instance: Instance) => instance.close(),
     onWork: (ctx) => ctx.local.proceed(ctx),
+    // What instances show of themselves they copy.
+    handsOver: true,
     onReminder: (ctx, reminder) => ctx.local.reminder(ctx, reminder),
     methods: {
       start: (ctx, request: StartRequest) => ctx.local.start(ctx, request),
@@ -31,15 +33,8 @@ export function workflowActor(services: InstanceServices) {
       // An async function, so that its calls of children do not wait for a commit that waits for this turn.
       purge: async (ctx, request: PurgeRequest) => ctx.local.purge(ctx, request),
       proceed: (ctx) => ctx.local.proceed(ctx),
-      activityCompleted: (ctx, executionId: string, sequence: number, attempt: number, result: unknown) =>
-        ctx.local.activityEnded(ctx, executionId, sequence, attempt, { ok: true, result }),
-      activityFailed: (
-        ctx,
-        executionId: string,
-        sequence: number,
-        attempt: number,
-        result: ActivityResult & { ok: false },
-      ) => ctx.local.activityEnded(ctx, executionId, sequence, attempt, result),
+      activityEnded: (ctx, executionId: string, sequence: number, attempt: number, result: ActivityResult) =>
+        ctx.local.activityEnded(ctx, executionId, sequence, attempt, result),
       childEnded: (ctx, link: ChildLink, childId: string, output: unknown, failure: Failure | undefined) =>
         ctx.local.childEnded(ctx, link, childId, output, failure),
     },
