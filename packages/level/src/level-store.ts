@@ -35,15 +35,14 @@ import {
 } from '@troupe/actors';
 import { noteFailedWrite, leaveWell } from './folder.ts';
 import { Absence, Head, HeadCache } from './head.ts';
+import { deleteDue, deleteSummary, putDue, putLife, putSummary } from './index-rows.ts';
 import {
-  dueKey,
   idKey,
   LEASE_KEY,
   NO_ENTRY,
   reapKey,
   RECORD_KEY_BYTES,
   recordKey,
-  summaryKey,
   tombstoneBound,
   tombstoneKey,
   writeRecordKey,
@@ -53,14 +52,12 @@ import { levelCode, openDatabase, type LevelStoreOptions } from './opening.ts';
 import { Pace } from './pace.ts';
 import {
   countByStatus,
-  dueRow,
   duePage,
-  lifeRow,
   listPage,
   readActor,
   readRuns,
   rowsIn,
-  summaryRow,
+  summaryText,
   tombstoneRow,
   type Database,
 } from './reading.ts';
@@ -359,8 +356,7 @@ export class LevelStore implements Store {
       return;
     }
     let commit: Commit;
-    let summaryPut: Buffer | undefined;
-    let summaryAt: Buffer | undefined;
+    let summary: string | undefined;
     try {
       commit = source.seal();
       if (known instanceof Head) {
@@ -376,10 +372,7 @@ export class LevelStore implements Store {
         if (commit.expectedRevision !== 0) throw new ConflictError(address, commit.expectedRevision, 0);
         checkCommit(address, commit, undefined);
       }
-      if (commit.summary !== 'same' && commit.summary !== null) {
-        summaryAt = summaryKey(address, commit.summary.createdAtMs);
-        summaryPut = summaryRow(summaryAt, commit.summary);
-      }
+      if (commit.summary !== 'same' && commit.summary !== null) summary = summaryText(commit.summary);
     } catch (error) {
       source.refused(error instanceof Error ? error : new Error(String(error), { cause: error }));
       return;
@@ -394,8 +387,7 @@ export class LevelStore implements Store {
       head = new Head(++this.#lastNumber);
       head.revision = head.number;
       this.#heads.set(key, head);
-      const id = idKey(address);
-      batch.put(id, lifeRow(id, head.number));
+      putLife(batch, address, head.number);
     }
     source.storeSlot = head;
     head.addId(commit.id);
@@ -415,17 +407,14 @@ export class LevelStore implements Store {
     }
     if (commit.dueAtMs !== head.dueAtMs) {
       const partition = partitionOf(address, this.#layout.partitionCount);
-      if (head.dueAtMs !== null) batch.del(dueKey(partition, head.dueAtMs, address));
-      if (commit.dueAtMs !== null) {
-        const due = dueKey(partition, commit.dueAtMs, address);
-        batch.put(due, dueRow(due, commit.dueAtMs));
-      }
+      if (head.dueAtMs !== null) deleteDue(batch, partition, head.dueAtMs, address);
+      if (commit.dueAtMs !== null) putDue(batch, partition, commit.dueAtMs, address);
       head.dueAtMs = commit.dueAtMs;
     }
     if (commit.summary !== 'same') {
       const listedAtMs = commit.summary?.createdAtMs ?? null;
-      if (head.listedAtMs !== null && head.listedAtMs !== listedAtMs) batch.del(summaryKey(address, head.listedAtMs));
-      if (summaryAt !== undefined) batch.put(summaryAt, summaryPut!);
+      if (head.listedAtMs !== null && head.listedAtMs !== listedAtMs) deleteSummary(batch, address, head.listedAtMs);
+      if (listedAtMs !== null) putSummary(batch, address, listedAtMs, summary!);
       head.listedAtMs = listedAtMs;
     }
     const record = encodeRecord(head, state, entries);
@@ -478,8 +467,8 @@ export class LevelStore implements Store {
     }
     if (known instanceof Head) {
       if (known.dueAtMs !== null)
-        batch.del(dueKey(partitionOf(address, this.#layout.partitionCount), known.dueAtMs, address));
-      if (known.listedAtMs !== null) batch.del(summaryKey(address, known.listedAtMs));
+        deleteDue(batch, partitionOf(address, this.#layout.partitionCount), known.dueAtMs, address);
+      if (known.listedAtMs !== null) deleteSummary(batch, address, known.listedAtMs);
       known.isCurrent = false;
       const reap = reapKey(known.number);
       batch.put(reap, Reaper.rowFor(reap, NO_ENTRY));
