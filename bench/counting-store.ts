@@ -24,6 +24,7 @@ export function countingStore(store: Store): { readonly store: Store; readonly c
     (counting as unknown as Record<string, unknown>)[name] = (store[name] as (...args: never[]) => unknown).bind(store);
   }
   counting.commit = (source) => store.commit(new CountedSource(source, counts));
+  counting.release = (source) => store.release?.(source);
   return { store: counting, counts };
 }
 

@@ -681,6 +681,7 @@ export class Activation {
     this.#timers?.stop();
     // First of all, so that nobody finds this activation any more.
     this.runtime.gone(this, waiting);
+    this.runtime.store.release?.(this.commits);
     this.#close();
     if (this.#whenGone !== undefined) for (const resolve of this.#whenGone) resolve();
   }

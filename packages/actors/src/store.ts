@@ -196,6 +196,9 @@ export interface Store {
    */
   commit(source: CommitSource): void;
 
+  /** The source will ask for no more commits: what is kept in its slot may go. */
+  release?(source: CommitSource): void;
+
   /**
    * Removes an actor. Resolves when the record is durably gone: from then on loads find nothing (or the tombstone). The
    * entries follow in the background, in bounded steps, resumed after a restart.

@@ -182,7 +182,9 @@ export class Turn implements RecordContext<unknown>, Gated {
   }
 
   #addEntry(entry: PackedEntry, bytes: number): void {
+    // Most turns of a journal append two. A list that grows by one gets room for many.
     if (this.entries === undefined) this.entries = [entry];
+    else if (this.entries.length === 1) this.entries = [this.entries[0]!, entry];
     else this.entries.push(entry);
     this.entryCount += 1;
     this.entryBytes += bytes;

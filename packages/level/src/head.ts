@@ -124,6 +124,13 @@ export class HeadCache {
     }
   }
 
+  /** Takes out a head that is in no write. */
+  delete(key: string, head: Head): void {
+    this.#young.delete(key);
+    this.#old.delete(key);
+    head.isCurrent = false;
+  }
+
   clear(): void {
     for (const heads of [this.#young, this.#old]) {
       for (const head of heads.values()) if (head instanceof Head) head.isCurrent = false;

@@ -136,6 +136,12 @@ export class LevelStore implements Store {
     this.#request(source);
   }
 
+  /** Heads of ended activations would stay until others push them out, and be carried along by every garbage collection. */
+  release(source: CommitSource): void {
+    const head = source.storeSlot;
+    if (head instanceof Head && head.isCurrent && !head.busy) this.#heads.delete(formatAddress(source.address), head);
+  }
+
   purge(address: ActorAddress, expectedRevision: number, tombstone?: Tombstone): Promise<void> {
     return new Promise((accepted, refused) =>
       this.#request(new Purge(address, expectedRevision, tombstone, accepted, refused)),

@@ -39,8 +39,8 @@ export class ActivityRunner {
   readonly #logger: Logger;
   readonly #concurrency: number;
   readonly #deliver: (task: ActivityTask, result: ActivityResult) => void;
-  /** Attempts that wait or run, by execution and sequence. */
-  readonly #attempts = new Map<string, SequenceTable<Attempt>>();
+  /** Attempts that wait or run, by execution and sequence. An execution keeps its place between two of them. */
+  readonly #attempts = new Map<string, AttemptTable>();
   readonly #queue = new Queue<Attempt>();
   #running = 0;
   #stopped = false;
@@ -72,9 +72,10 @@ export class ActivityRunner {
   start(task: ActivityTask): void {
     if (this.#stopped) return;
     let ofExecution = this.#attempts.get(task.executionId);
-    if (ofExecution === undefined) this.#attempts.set(task.executionId, (ofExecution = new SequenceTable()));
+    if (ofExecution === undefined) this.#attempts.set(task.executionId, (ofExecution = new AttemptTable()));
     else if (ofExecution.get(task.sequence) !== undefined) return;
     const attempt = new Attempt(task, this.#clock, this.#logger);
+    ofExecution.left = false;
     ofExecution.set(task.sequence, attempt);
     if (task.body === undefined && this.#registry.activity(task.name) === undefined) this.#awaitDefinition(attempt);
     else if (this.#running < this.#concurrency) this.#run(attempt);
@@ -87,6 +88,14 @@ export class ActivityRunner {
     if (aborted === undefined) return;
     this.#attempts.delete(executionId);
     for (const attempt of aborted.values()) attempt.abort(reason);
+  }
+
+  /** The execution is in memory no more: when the attempts that still run have ended there will be no others. */
+  leave(executionId: string): void {
+    const attempts = this.#attempts.get(executionId);
+    if (attempts === undefined) return;
+    if (attempts.size === 0) this.#attempts.delete(executionId);
+    else attempts.left = true;
   }
 
   /** Aborts everything and begins nothing more. Resolves when the bodies have ended, or after `graceMs`. */
@@ -175,7 +184,7 @@ export class ActivityRunner {
     // Aborted: whoever aborted it has no use for the result. A stop is an exception: what came in time is kept.
     if (ofExecution?.get(sequence) !== attempt) return;
     ofExecution.delete(sequence);
-    if (ofExecution.size === 0) this.#attempts.delete(executionId);
+    if (ofExecution.size === 0 && ofExecution.left) this.#attempts.delete(executionId);
     if (!this.#stopped || result.ok) this.#deliver(attempt.task, result);
   }
 
@@ -208,6 +217,11 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 function needsWatch(options: ActivityOptions): boolean {
   return options.startToCloseTimeoutMs !== undefined || options.heartbeatTimeoutMs !== undefined;
+}
+
+class AttemptTable extends SequenceTable<Attempt> {
+  /** Nobody of the execution is there to begin another. */
+  left = false;
 }
 
 /** One attempt that waits or runs. What it hardly ever needs is made when it is asked for. */

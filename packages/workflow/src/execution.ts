@@ -342,6 +342,7 @@ export class Execution implements CodeTurnOwner {
   #closeSession(): void {
     this.#session?.close();
     this.#session = undefined;
+    this.#services.activities.leave(this.state.executionId);
     this.#live = false;
     this.#turnOut = false;
     this.#bufferedEvents = 0;
@@ -419,7 +420,8 @@ export class Execution implements CodeTurnOwner {
       this.#summarize(ctx);
     }
     this.#history.append(ctx, state, event, traceparent);
-    for (const command of answer.commands) this.#carryOut(ctx, command);
+    const { commands } = answer;
+    for (let index = 0; index < commands.length; index++) this.#carryOut(ctx, commands[index]!);
     this.#bufferedEvents = answer.bufferedEvents;
     if (answer.outcome !== undefined) return this.#outcome(ctx, answer.outcome);
     if (ctx.nextEntry - state.firstEntry > HISTORY_LENGTH_MAX) {
