@@ -166,11 +166,15 @@ class JournalPersistence implements Persistence {
   }
 
   async open(opening: RecordOpening): Promise<void> {
-    const kept =
-      opening.snapshot === undefined ? undefined : (unpack(opening.snapshot as Uint8Array) as [number, unknown]);
-    this.#snapshot = kept === undefined ? undefined : { entries: kept[0], state: kept[1] };
-    this.local = kept === undefined ? this.#definition.initialState!() : kept[1];
-    this.#entries = kept === undefined ? 0 : kept[0];
+    const kept = (): [number, unknown] =>
+      opening.snapshot === undefined
+        ? [0, this.#definition.initialState!()]
+        : (unpack(opening.snapshot as Uint8Array) as [number, unknown]);
+    // Two values: entries are applied to one in place.
+    const [count, state] = kept();
+    this.#snapshot = { entries: count, state };
+    this.local = kept()[1];
+    this.#entries = count;
     while (this.#entries + 1 < opening.nextEntry) {
       // No further than what was loaded: an entry of another owner would not fit the revision.
       const limit = Math.min(1_000, opening.nextEntry - this.#entries - 1);
@@ -183,7 +187,6 @@ class JournalPersistence implements Persistence {
       }
       for (const entry of entries) this.#apply(entry);
     }
-    this.#snapshot ??= { entries: 0, state: this.#definition.initialState!() };
   }
 
   appended(entry: unknown): void {

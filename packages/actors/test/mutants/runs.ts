@@ -1,0 +1,18 @@
+// The simulations that must find the mutants. Bundled with the mutated sources by scripts/mutants.mjs.
+
+import { runFirstCalls, runIdleRaces } from '../simulation/activation-run.ts';
+import { runRandomly } from '../simulation/random-run.ts';
+import { runReminders } from '../simulation/reminder-run.ts';
+import { runRetries } from '../simulation/retry-run.ts';
+import { runStruck } from '../simulation/strike-run.ts';
+
+export const runs: Readonly<Record<string, (seed: number) => Promise<unknown>>> = {
+  random: runRandomly,
+  firstCalls: (seed) => runFirstCalls(seed, 60),
+  idleRaces: runIdleRaces,
+  reminders: runReminders,
+  retries: runRetries,
+  // One step for each seed.
+  kill: (step) => runStruck(1, step, 'kill'),
+  freeze: (step) => runStruck(1, step, 'freeze'),
+};
