@@ -125,7 +125,13 @@ export class Router {
       try {
         return await new Promise((resolve, reject) =>
           // Copied for each attempt: an earlier one may have changed what it was given.
-          this.#postOnce(address, method, copiedArguments(address, method, args), { resolve, reject }, { ...options, timeoutMs }),
+          this.#postOnce(
+            address,
+            method,
+            copiedArguments(address, method, args),
+            { resolve, reject },
+            { ...options, timeoutMs },
+          ),
         );
       } catch (error) {
         if (error instanceof OutcomeUnknownError) unknown = error;

@@ -202,9 +202,7 @@ export class ActivityRunner {
 }
 
 function runBody(attempt: Attempt, definition: AnyActivity | undefined, input: unknown): unknown {
-  return definition === undefined
-    ? attempt.task.body!(attempt.signal)
-    : definition.run(attempt, copyPayload(input));
+  return definition === undefined ? attempt.task.body!(attempt.signal) : definition.run(attempt, copyPayload(input));
 }
 
 function isChecked({ options }: AnyActivity): boolean {

@@ -14,7 +14,11 @@ export type Command =
       readonly body: StepBody | undefined;
       readonly at: string | undefined;
     }
-  | { readonly type: 'CreateTimer'; readonly event: CommandEvent & { type: 'TimerCreated' }; readonly at: string | undefined }
+  | {
+      readonly type: 'CreateTimer';
+      readonly event: CommandEvent & { type: 'TimerCreated' };
+      readonly at: string | undefined;
+    }
   | {
       readonly type: 'StartChild';
       readonly event: CommandEvent & { type: 'ChildScheduled' };
@@ -22,7 +26,11 @@ export type Command =
       readonly tags: Readonly<Record<string, string>> | undefined;
       readonly at: string | undefined;
     }
-  | { readonly type: 'SendEvent'; readonly event: CommandEvent & { type: 'EventSent' }; readonly at: string | undefined }
+  | {
+      readonly type: 'SendEvent';
+      readonly event: CommandEvent & { type: 'EventSent' };
+      readonly at: string | undefined;
+    }
   | Effect;
 
 /** What is not recorded: it follows from the history, and doing it again does no harm. */

@@ -108,7 +108,9 @@ export class InstanceState {
       this.turnId,
       this.firstEntry,
       this.traceparent,
-      this.inbox.length === 0 ? null : this.inbox.map(({ event, traceparent }) => encodeEvent(event, this, traceparent)),
+      this.inbox.length === 0
+        ? null
+        : this.inbox.map(({ event, traceparent }) => encodeEvent(event, this, traceparent)),
       this.pinned,
     ];
   }

@@ -74,8 +74,7 @@ export class Instance {
     const { startKey } = request;
     if (startKey !== undefined) {
       const known = state === undefined ? this.tombstone : state.startKey;
-      if (known?.key === startKey.key)
-        return known.hash === startKey.hash ? 'duplicate' : { refused: 'mismatch' };
+      if (known?.key === startKey.key) return known.hash === startKey.hash ? 'duplicate' : { refused: 'mismatch' };
     }
     if (state !== undefined) {
       const exists: Refusal = { refused: 'exists', workflowName: state.workflowName, status: state.status };
@@ -173,7 +172,8 @@ export class Instance {
     const execution = this.#execution;
     if (execution === undefined) return refused(ctx, { refused: 'not-found' });
     const { state } = execution;
-    if (!state.isOf(request.workflowName) || !state.isChildOf(request.parentId)) return refused(ctx, { refused: 'not-found' });
+    if (!state.isOf(request.workflowName) || !state.isChildOf(request.parentId))
+      return refused(ctx, { refused: 'not-found' });
     if (state.ended !== undefined) return refused(ctx, { refused: 'ended', status: state.status });
     if (request.undo && state.startedAtMs !== undefined) await execution.undo(ctx, request.output);
     else await execution.terminate(ctx, request.output, request.recursive);
@@ -184,7 +184,8 @@ export class Instance {
     const execution = this.#execution;
     if (execution === undefined) return refused(ctx, { refused: 'not-found' });
     const { state } = execution;
-    if (!state.isOf(request.workflowName) || !state.isChildOf(request.parentId)) return refused(ctx, { refused: 'not-found' });
+    if (!state.isOf(request.workflowName) || !state.isChildOf(request.parentId))
+      return refused(ctx, { refused: 'not-found' });
     if (state.ended === undefined) {
       if (!request.force) return refused(ctx, { refused: 'not-ended', instanceId: this.id, status: state.status });
       execution.end(ctx, { type: 'terminated', output: undefined });

@@ -228,12 +228,7 @@ export class LocalClient implements WorkflowClient {
   }
 
   async result(instanceId: string, options: WaitOptions = {}): Promise<unknown> {
-    const found = await this.#untilEnded(
-      instanceId,
-      options,
-      'untilOutcome',
-      ({ status }) => isTerminal(status),
-    );
+    const found = await this.#untilEnded(instanceId, options, 'untilOutcome', ({ status }) => isTerminal(status));
     const outcome = found ?? (await this.#outcomeNow(instanceId, options.workflowName));
     return resultOf(instanceId, outcome.status, outcome.output, outcome.failure);
   }
@@ -245,11 +240,8 @@ export class LocalClient implements WorkflowClient {
   }
 
   async wait(instanceId: string, options: WaitOptions = {}): Promise<InstanceMetadata | undefined> {
-    const found = await this.#untilEnded(
-      instanceId,
-      options,
-      'untilEnded',
-      ({ runtimeStatus }) => isTerminal(runtimeStatus),
+    const found = await this.#untilEnded(instanceId, options, 'untilEnded', ({ runtimeStatus }) =>
+      isTerminal(runtimeStatus),
     );
     return found ?? this.get(instanceId, { workflowName: options.workflowName });
   }
@@ -272,7 +264,9 @@ export class LocalClient implements WorkflowClient {
       if (leftMs <= 0 || signal?.aborted === true) return undefined;
       try {
         const args = [workflowName] as ArgumentsOf<ActorRef<WorkflowActor>[K]>;
-        const found = (await this.#ask(instanceId, method, args, { timeoutMs: leftMs, signal })) as Found<K> | undefined;
+        const found = (await this.#ask(instanceId, method, args, { timeoutMs: leftMs, signal })) as
+          | Found<K>
+          | undefined;
         // One that ended and was started anew is waited for again.
         if (found === undefined || hasEnded(found)) return found;
       } catch (error) {
