@@ -29,10 +29,13 @@ import { ReadTurns } from './read-turns.ts';
 import { ActorRecord } from './record.ts';
 import { Reentrancy } from './reentrancy.ts';
 import { Reminders } from './reminder.ts';
-import type { Tombstone } from './store.ts';
+import type { Loaded, Tombstone } from './store.ts';
 import { replyKey, takeOver } from './takeover.ts';
 import { Timers, type TimerChange } from './timer.ts';
 import { Turn, type TurnCause } from './turn.ts';
+
+const NOTHING_LOADED: Loaded = { record: undefined, tombstone: undefined };
+const NOT_ACTIVATED = 'it could not be activated';
 
 export type ActivationPhase = 'activating' | 'active' | 'deactivating' | 'gone';
 
@@ -47,6 +50,9 @@ export class Activation {
   /** No other activation has it. It names commits and turns. */
   readonly writer: string;
   readonly commits: CommitPipeline;
+  /** Kept by the host: the others of the partition. */
+  nextInPartition: Activation | undefined;
+  previousInPartition: Activation | undefined;
   record = new ActorRecord();
   phase: ActivationPhase = 'activating';
   lastUsedMs: number;
@@ -93,28 +99,54 @@ export class Activation {
 
   // ── Beginning ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Loads the actor and begins to serve. Called once; failures reject whoever waits. */
-  async activate(): Promise<void> {
+  /** Loads the actor and begins to serve, at once if it can. Called once; failures reject whoever waits. */
+  activate(): void {
     try {
+      const loaded = this.persistence.durable ? this.runtime.store.load(this.address) : NOTHING_LOADED;
+      if (isThenable(loaded)) {
+        loaded.then(
+          (found) => this.#loaded(found),
+          (error: unknown) => this.#fail(error, NOT_ACTIVATED),
+        );
+      } else this.#loaded(loaded);
+    } catch (error) {
+      this.#failSoon(error);
+    }
+  }
+
+  #loaded({ record, tombstone }: Loaded): void {
+    if (this.phase !== 'activating') return;
+    try {
+      this.#tombstone = tombstone;
       let snapshot: unknown;
-      if (this.persistence.durable) {
-        const loaded = await this.runtime.store.load(this.address);
-        if (this.phase !== 'activating') return;
-        this.#tombstone = loaded.tombstone;
-        if (loaded.record !== undefined) {
-          this.commits.loaded(loaded.record);
-          this.record = ActorRecord.decode(this.runtime.codec.decode(loaded.record.state));
-          this.record.dropOldMarks(this.runtime.clock.nowMs() - SEND_MARK_TTL_MS);
-          if (this.record.outbox.size > 0) this.outbox = new OutboxSender(this);
-          snapshot = this.record.userState ?? undefined;
-        }
+      if (record !== undefined) {
+        this.commits.loaded(record);
+        this.record = ActorRecord.decode(this.runtime.codec.decode(record.state));
+        this.record.dropOldMarks(this.runtime.clock.nowMs() - SEND_MARK_TTL_MS);
+        if (this.record.outbox.size > 0) this.outbox = new OutboxSender(this);
+        snapshot = this.record.userState ?? undefined;
       }
       const opened = this.persistence.open(this.#opening(snapshot));
-      if (opened !== undefined) await opened;
+      if (isThenable(opened)) {
+        opened.then(
+          () => this.#hasOpened(),
+          (error: unknown) => this.#fail(error, NOT_ACTIVATED),
+        );
+        return;
+      }
     } catch (error) {
-      this.#fail(error, 'it could not be activated');
+      this.#failSoon(error);
       return;
     }
+    this.#hasOpened();
+  }
+
+  /** Not now: whoever has the actor activated is about to hand it a call. */
+  #failSoon(error: unknown): void {
+    queueMicrotask(() => this.#fail(error, NOT_ACTIVATED));
+  }
+
+  #hasOpened(): void {
     this.#opened = true;
     if (this.phase !== 'activating') {
       this.#close();
@@ -224,13 +256,7 @@ export class Activation {
 
   /** Begins turns while there are messages and none runs. */
   pump(): void {
-    const wanted = (): boolean =>
-      this.running === undefined &&
-      this.phase === 'active' &&
-      this.#purge === undefined &&
-      !this.#draining &&
-      !this.commits.full;
-    for (let count = 0; wanted(); count++) {
+    for (let count = 0; this.#mayBegin(); count++) {
       if (count === TURNS_PER_ROUND_MAX) {
         if (!this.#pumpDeferred) {
           this.#pumpDeferred = true;
@@ -248,27 +274,36 @@ export class Activation {
     this.settle();
   }
 
+  #mayBegin(): boolean {
+    return (
+      this.running === undefined &&
+      this.phase === 'active' &&
+      this.#purge === undefined &&
+      !this.#draining &&
+      !this.commits.full
+    );
+  }
+
   // ── Turns ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #begin(cause: TurnCause): void {
-    const method = this.#methodFor(cause);
-    if (method === undefined) return;
+    if (!this.#stillWanted(cause)) return;
     const turn = new Turn(this, cause, undefined, false);
     this.commits.turnBegins(cause);
     this.running = turn;
-    this.run(turn, method);
+    this.run(turn);
   }
 
   /** Runs the method of a turn that has begun. */
-  run(turn: Turn, method: (turn: Turn) => unknown): void {
+  run(turn: Turn): void {
     const { cause } = turn;
     if (cause.kind === 'call') {
       cause.call.begun = true;
-      cause.call.onAbandoned = (reason) => turn.abort(reason);
+      cause.call.turn = turn;
     }
     let result: unknown;
     try {
-      result = method(turn);
+      result = this.#invoke(turn);
     } catch (error) {
       this.end(turn, undefined, error, true);
       return;
@@ -289,59 +324,68 @@ export class Activation {
     }
   }
 
+  #invoke(turn: Turn): unknown {
+    const { cause } = turn;
+    const { hooks, methods } = this.definition;
+    switch (cause.kind) {
+      case 'call':
+        return methods[cause.call.method]!(turn, ...cause.call.args);
+      case 'reminder':
+        if (hooks.onReminder === undefined) {
+          throw new NotDefinedError(`actor type ${this.address.type} has reminders but no onReminder`);
+        }
+        return hooks.onReminder(turn, cause.reminder);
+      case 'timer':
+        return hooks.onTimer?.(turn, cause.timer.name, cause.timer.payload);
+      case 'activate':
+        return hooks.onActivate!(turn);
+      case 'work':
+        return (this.definition.onWork as ActorMethod<Turn>)(turn);
+    }
+  }
+
   /** How a turn is named in call chains: no other turn of any activation has the name. */
   nextMark(): string {
     this.#markPrefix ??= `${formatAddress(this.address)}#${this.writer}.`;
     return `${this.#markPrefix}${++this.#turnNumber}`;
   }
 
-  /** What the turn will run, or undefined when there is nothing to run any more. */
-  #methodFor(cause: TurnCause): ((turn: Turn) => unknown) | undefined {
-    const { hooks } = this.definition;
+  /** Whether there is still something to run. */
+  #stillWanted(cause: TurnCause): boolean {
     switch (cause.kind) {
       case 'call':
-        return this.methodForCall(cause.call);
-      case 'reminder': {
-        const { reminder } = cause;
-        if (!this.#reminders!.holds(reminder)) return undefined;
-        return (turn) => {
-          if (hooks.onReminder === undefined) {
-            throw new NotDefinedError(`actor type ${this.address.type} has reminders but no onReminder`);
-          }
-          return hooks.onReminder(turn, reminder);
-        };
-      }
+        return this.wantsTurn(cause.call);
+      case 'reminder':
+        return this.#reminders!.holds(cause.reminder);
       case 'timer':
-        if (this.#timers?.take(cause.timer) !== true) return undefined;
-        return (turn) => hooks.onTimer?.(turn, cause.timer.name, cause.timer.payload);
+        return this.#timers?.take(cause.timer) === true;
       case 'activate':
-        return (turn) => hooks.onActivate!(turn);
+        return true;
       case 'work':
-        return this.record.hasWork ? (this.definition.onWork as ActorMethod<Turn>) : undefined;
+        return this.record.hasWork;
     }
   }
 
-  /** What a call will run, or undefined when it is answered without a turn. */
-  methodForCall(call: Call): ((turn: Turn) => unknown) | undefined {
-    if (call.settled) return undefined;
-    const method = this.definition.methods[call.method];
-    if (method === undefined) {
+  /** False: the call is answered without a turn. */
+  wantsTurn(call: Call): boolean {
+    if (call.settled) return false;
+    if (this.definition.methods[call.method] === undefined) {
       if (this.definition.readOnly[call.method] !== undefined) this.#read(call);
       else call.reject(new NotDefinedError(`actor type ${this.address.type} has no method ${call.method}`));
-      return undefined;
+      return false;
     }
     if (call.stamp !== undefined && this.record.hasTaken(call.stamp)) {
       this.#answerAgain(call, undefined);
-      return undefined;
+      return false;
     }
     if (call.idempotencyKey !== undefined) {
       const kept = this.record.keptReply(replyKey(call), this.runtime.clock.nowMs());
       if (kept !== undefined) {
         this.#answerAgain(call, copyPayload(kept.result));
-        return undefined;
+        return false;
       }
     }
-    return (turn) => method(turn, ...call.args);
+    return true;
   }
 
   #read(call: Call): void {
@@ -372,7 +416,7 @@ export class Activation {
     }
     if (!failed) {
       try {
-        turn.result = checkedResult(this.address, result);
+        turn.result = checkedResult(this.address, this.definition, result);
         changed = this.persistence.endTurn(turn.stateChanged);
       } catch (unstorable) {
         failed = true;
@@ -406,7 +450,7 @@ export class Activation {
     if (turn.sends !== undefined) this.#makeOutbox();
     if (takeOver(this.record, turn, this.persistence.durable, this.runtime.clock)) recordChanged = true;
     if (turn.timerChanges !== undefined) this.#applyTimers(turn.timerChanges);
-    if (recordChanged || turn.entryCount > 0 || turn.keepFrom !== undefined || turn.newSummary !== undefined) {
+    if (recordChanged || turn.entries !== undefined || turn.keepFrom !== undefined || turn.newSummary !== undefined) {
       this.commits.join(turn, recordChanged);
     } else {
       this.commits.throughGate(turn);
@@ -637,6 +681,7 @@ export class Activation {
     this.#timers?.stop();
     // First of all, so that nobody finds this activation any more.
     this.runtime.gone(this, waiting);
+    this.runtime.store.release?.(this.commits);
     this.#close();
     if (this.#whenGone !== undefined) for (const resolve of this.#whenGone) resolve();
   }

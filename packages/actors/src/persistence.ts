@@ -5,6 +5,7 @@ import { formatAddress } from './address.ts';
 import { checkPayload, copyPayload, pack, unpack } from './codec.ts';
 import { CorruptRecordError } from './errors.ts';
 import { JOURNAL_SNAPSHOT_ENTRIES } from './limits.ts';
+import { isThenable } from './outcome.ts';
 
 /** How one activation holds the state of its actor. */
 export interface Persistence {
@@ -258,11 +259,17 @@ class RecordPersistence implements Persistence {
     return this.local;
   }
 
-  async open(opening: RecordOpening): Promise<void> {
-    const snapshot = opening.snapshot === undefined ? undefined : unpack(opening.snapshot as Uint8Array);
-    const local = this.#definition.open!({ ...opening, snapshot });
-    this.#bytes = (opening.snapshot as Uint8Array | undefined)?.length ?? 0;
-    this.local = await local;
+  open(opening: RecordOpening): void | Promise<void> {
+    const packed = opening.snapshot as Uint8Array | undefined;
+    const local = this.#definition.open!(packed === undefined ? opening : { ...opening, snapshot: unpack(packed) });
+    this.#bytes = packed?.length ?? 0;
+    if (!isThenable(local)) {
+      this.local = local;
+      return undefined;
+    }
+    return Promise.resolve(local).then((opened) => {
+      this.local = opened;
+    });
   }
 
   appended(): void {}

@@ -114,22 +114,37 @@ function marking<F>(callback: F): F {
   return marked as F;
 }
 
-/** A promise that may be left behind: its rejection need not be handled. */
-export function deferred<P extends DurablePromise = DurablePromise>(
-  kind: new (executor: ConstructorParameters<typeof Promise>[0]) => P = DurablePromise as never,
-): { promise: P; resolve: (value: unknown) => void; reject: (error: Error) => void } {
-  let resolve!: (value: unknown) => void;
-  let rejectPromise!: (error: Error) => void;
-  const promise = new kind((onResolve, onReject) => {
-    resolve = onResolve;
-    rejectPromise = onReject;
-  });
-  const reject = (error: Error): void => {
-    promise.ignoreRejection();
+type Resolve = (value: unknown) => void;
+type Reject = (error: Error) => void;
+type Kind<P> = new (executor: (resolve: Resolve, reject: Reject) => void) => P;
+
+// One executor for all: a closure for each promise would be made for every step.
+let made: { resolve: Resolve; reject: Reject };
+const capture = (resolve: Resolve, reject: Reject): void => {
+  made = { resolve, reject };
+};
+
+/** A promise that its maker settles. It may be left behind: its rejection need not be handled. */
+export class Deferred<P extends DurablePromise = DurablePromise> {
+  readonly promise: P;
+  readonly #resolve: Resolve;
+  readonly #reject: Reject;
+
+  constructor(kind: Kind<P> = DurablePromise as unknown as Kind<P>) {
+    this.promise = new kind(capture);
+    this.#resolve = made.resolve;
+    this.#reject = made.reject;
+  }
+
+  resolve(value: unknown): void {
+    this.#resolve(value);
+  }
+
+  reject(error: Error): void {
+    this.promise.ignoreRejection();
     noteThrownIn(error);
-    rejectPromise(error);
-  };
-  return { promise, resolve, reject };
+    this.#reject(error);
+  }
 }
 
 /** For code that has ended. */

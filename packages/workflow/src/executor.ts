@@ -47,6 +47,11 @@ export interface OpenWork {
   readonly children: Map<number, StartedChild>;
 }
 
+/** Who waits for the answer of a turn. */
+export interface ExecutorAnswer {
+  answer(answer: TurnAnswer): void;
+}
+
 /** The code of one execution, wherever it runs. */
 export interface ExecutorSession {
   /**
@@ -55,8 +60,11 @@ export interface ExecutorSession {
    * @throws {NondeterminismError} when the code asks for something else than the history recorded
    */
   replay(past: readonly HistoryEvent[]): Promise<OpenWork>;
-  /** Resumes the code with an event. Undefined: the answer comes later. One turn is out at a time. */
-  dispatch(turnId: number, event: InputEvent): Promise<TurnAnswer> | undefined;
+  /**
+   * Resumes the code with an event. True: `receiver` gets the answer within this turn, after this method has returned;
+   * false: the answer comes later, as a message to the instance. One turn is out at a time.
+   */
+  dispatch(turnId: number, event: InputEvent, receiver: ExecutorAnswer): boolean;
   /** A better account of a fault, made by running the code once more beside. */
   explain(fault: Error, past: readonly HistoryEvent[], event: InputEvent): Promise<Error>;
   /** The instance lets go of the code. */

@@ -6,11 +6,12 @@
 // I3  An activity that waits for its next attempt has a reminder for it. What is under way has none: after a crash it is
 //     begun again.
 
-import type { ActivityResult } from './activity-runner.ts';
+import type { ActivityResult, ActivityTask } from './activity-runner.ts';
 import type { Command } from './command.ts';
 import type { PendingActivity } from './executor.ts';
 import type { InstanceHistory } from './instance-history.ts';
 import { RETRY_REMINDER } from './instance-reminder.ts';
+import { Queue } from './queue.ts';
 import type { Context, InstanceServices } from './instance-services.ts';
 import type { InstanceState } from './instance-state.ts';
 import { retryDelayMs } from './retry.ts';
@@ -21,6 +22,10 @@ export class InstanceActivities {
   readonly #services: InstanceServices;
   readonly #history: InstanceHistory;
   #pending = new SequenceTable<PendingActivity>();
+  /** Attempts whose commit is under way, in the order of the turns that asked for them. */
+  readonly #toBegin = new Queue<ActivityTask>();
+  /** One for all of them: commits are accepted in order, so each call is for the first that waits. */
+  readonly #beginNext = (): void => this.#services.activities.start(this.#toBegin.shift()!);
 
   constructor(instanceId: string, services: InstanceServices, history: InstanceHistory) {
     this.#instanceId = instanceId;
@@ -67,21 +72,20 @@ export class InstanceActivities {
   #begin(ctx: Context, state: InstanceState, activity: PendingActivity): void {
     const { executionId, workflowName, traceparent } = state;
     const { sequence, attempt, name, input, options, body, heartbeat } = activity;
-    ctx.afterCommit(() =>
-      this.#services.activities.start({
-        instanceId: this.#instanceId,
-        executionId,
-        workflowName,
-        sequence,
-        attempt,
-        name,
-        input,
-        options,
-        body,
-        lastHeartbeat: heartbeat,
-        traceparent,
-      }),
-    );
+    this.#toBegin.push({
+      instanceId: this.#instanceId,
+      executionId,
+      workflowName,
+      sequence,
+      attempt,
+      name,
+      input,
+      options,
+      body,
+      lastHeartbeat: heartbeat,
+      traceparent,
+    });
+    ctx.afterCommit(this.#beginNext);
   }
 
   /** After a replay: begins what was under way once more, and what has become due. */

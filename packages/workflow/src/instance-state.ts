@@ -1,7 +1,7 @@
 // The small part of an instance's record, replaced whole by each commit that changes it. Steps do not change it: what they
 // did stands in the history.
 
-import { decodeEvent, encodeEvent, type EventStamp, type InputEvent } from './history.ts';
+import { decodeEvent, encodeEvent, type InputEvent } from './history.ts';
 import type { Failure, WorkflowStatus } from './status.ts';
 
 /** The version of the snapshot below. A reader reads every earlier one. */
@@ -52,8 +52,16 @@ export class InstanceState {
   /** Messages that were acknowledged and wait until the code can run. */
   inbox: InboxItem[] = [];
 
+  #executionId: string | undefined;
+  #executionIdOf = 0;
+
   get executionId(): string {
-    return `${this.birth}.${this.generation}`;
+    // One string for all, since it is a key in maps: its hash is computed once.
+    if (this.#executionId === undefined || this.#executionIdOf !== this.generation) {
+      this.#executionId = `${this.birth}.${this.generation}`;
+      this.#executionIdOf = this.generation;
+    }
+    return this.#executionId;
   }
 
   get status(): WorkflowStatus {
@@ -94,19 +102,17 @@ export class InstanceState {
       this.startedAtMs,
       this.completedAtMs,
       this.customStatus,
-      this.tags,
+      hasKeys(this.tags) ? this.tags : null,
       this.parent === undefined ? null : [this.parent.instanceId, this.parent.executionId, this.parent.sequence],
       this.startKey === undefined ? null : [this.startKey.key, this.startKey.hash],
       this.turnId,
       this.firstEntry,
       this.traceparent,
-      this.inbox.length === 0 ? null : this.inbox.map((item) => encodeEvent(item.event, this.stamp(item.traceparent))),
+      this.inbox.length === 0
+        ? null
+        : this.inbox.map(({ event, traceparent }) => encodeEvent(event, this, traceparent)),
       this.pinned,
     ];
-  }
-
-  stamp(traceparent: string | undefined): EventStamp {
-    return { generation: this.generation, version: this.version, traceparent };
   }
 
   static of(snapshot: unknown): InstanceState {
@@ -130,7 +136,7 @@ export class InstanceState {
     state.startedAtMs = fields[11] as number | undefined;
     state.completedAtMs = fields[12] as number | undefined;
     state.customStatus = fields[13];
-    state.tags = fields[14] as Record<string, string>;
+    state.tags = (fields[14] as Record<string, string> | null) ?? {};
     const parent = fields[15] as [string, string, number] | null;
     if (parent !== null) state.parent = { instanceId: parent[0], executionId: parent[1], sequence: parent[2] };
     const startKey = fields[16] as [string, string] | null;
@@ -145,4 +151,9 @@ export class InstanceState {
     state.pinned = fields[21] === true;
     return state;
   }
+}
+
+function hasKeys(object: object): boolean {
+  for (const _ in object) return true;
+  return false;
 }

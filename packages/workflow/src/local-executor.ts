@@ -1,11 +1,11 @@
 import type { Logger } from '@troupe/actors';
 import { isRecorded, type Command, type Effect, type Outcome } from './command.ts';
 import { NondeterminismError, NonDurableWaitError } from './errors.ts';
-import type { Executor, ExecutorSession, OpenWork, TurnAnswer } from './executor.ts';
+import type { Executor, ExecutorAnswer, ExecutorSession, OpenWork } from './executor.ts';
 import { GlobalWatch } from './global-watch.ts';
 import { isCommandEvent, isInputEvent, type CommandEvent, type HistoryEvent, type InputEvent } from './history.ts';
 import { GUARD_WARNINGS_MAX } from './limits.ts';
-import { whenQuiescent } from './quiescence.ts';
+import { whenQuiescent, type Resumed } from './quiescence.ts';
 import { WorkflowRun, type RunIdentity } from './run.ts';
 import { SequenceTable } from './sequence-table.ts';
 import type { AnyWorkflow } from './workflow.ts';
@@ -29,12 +29,15 @@ export function developmentGuard(logger: Logger): GlobalWatch {
   });
 }
 
-class LocalSession implements ExecutorSession {
+class LocalSession implements ExecutorSession, Resumed {
   readonly #definition: AnyWorkflow;
   readonly #identity: RunIdentity;
   readonly #logger: Logger;
   readonly #guard: GlobalWatch | undefined;
   readonly #run: WorkflowRun;
+  /** The turn that is out, and who waits for its answer. */
+  #turnId = 0;
+  #receiver: ExecutorAnswer | undefined;
 
   constructor(definition: AnyWorkflow, identity: RunIdentity, logger: Logger, guard: GlobalWatch | undefined) {
     this.#definition = definition;
@@ -59,15 +62,21 @@ class LocalSession implements ExecutorSession {
     }
   }
 
-  dispatch(turnId: number, event: InputEvent): Promise<TurnAnswer> {
+  dispatch(turnId: number, event: InputEvent, receiver: ExecutorAnswer): true {
+    this.#turnId = turnId;
+    this.#receiver = receiver;
+    this.#run.feed(event);
+    whenQuiescent(this);
+    return true;
+  }
+
+  atRest(): void {
+    const receiver = this.#receiver!;
+    this.#receiver = undefined;
     const run = this.#run;
-    return new Promise((resolve) => {
-      run.feed(event);
-      whenQuiescent(() => {
-        const commands = run.take();
-        resolve({ turnId, commands, outcome: run.outcome, fault: run.fault, bufferedEvents: run.bufferedCount });
-      });
-    });
+    const commands = run.take();
+    const { outcome, fault, bufferedCount: bufferedEvents } = run;
+    receiver.answer({ turnId: this.#turnId, commands, outcome, fault, bufferedEvents });
   }
 
   async explain(fault: Error, past: readonly HistoryEvent[], event: InputEvent): Promise<Error> {
@@ -102,7 +111,7 @@ class LocalSession implements ExecutorSession {
 const BLOCKING = new Set(['setTimeout', 'setInterval', 'setImmediate', 'fetch']);
 
 function quiescent(): Promise<void> {
-  return new Promise((resolve) => whenQuiescent(resolve));
+  return new Promise((resolve) => whenQuiescent({ atRest: resolve }));
 }
 
 /** Feeds the history to the code, one event at a time as it was live, and holds what it asks for against the record. */

@@ -26,7 +26,7 @@ import { checkPayload, jsonLengthOf } from './payload.ts';
 import { DeterministicRandom } from './random.ts';
 import { callSite } from './call-site.ts';
 import { driven } from './driver.ts';
-import { deferred, EventPromise, never } from './durable-promise.ts';
+import { Deferred, EventPromise, never } from './durable-promise.ts';
 import { SequenceTable } from './sequence-table.ts';
 import type { Failure } from './status.ts';
 import type { AnyWorkflow, ChildOptions, StepOptions } from './workflow.ts';
@@ -40,8 +40,18 @@ export interface RunIdentity {
 
 interface Pending {
   readonly name: string;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: Error) => void;
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/** What the code waits for under a number. */
+class PendingResult extends Deferred implements Pending {
+  readonly name: string;
+
+  constructor(name: string) {
+    super();
+    this.name = name;
+  }
 }
 
 interface Waiter {
@@ -52,6 +62,9 @@ interface Waiter {
   readonly timer: number | undefined;
   readonly resolve: (value: unknown) => void;
 }
+
+/** An event that nobody has taken, and its place among all that came. */
+type NumberedEvent = BufferedEvent & { readonly number: number };
 
 interface Undo {
   readonly name: string;
@@ -77,13 +90,14 @@ export class WorkflowRun {
   readonly #trace: boolean;
   readonly #watch: GlobalWatch | undefined;
   readonly #pending = new SequenceTable<Pending>();
-  readonly #waiters = new Map<string, Waiter[]>();
-  readonly #buffered = new Map<string, (BufferedEvent & { readonly number: number })[]>();
+  // Made for the first of each: most runs have none.
+  #waiters: Map<string, Waiter[]> | undefined;
+  #buffered: Map<string, NumberedEvent[]> | undefined;
   #bufferedCount = 0;
   #bufferedEver = 0;
-  readonly #undos: Undo[] = [];
+  #undos: Undo[] | undefined;
   /** Steps with an undo that have not ended. */
-  readonly #undoable = new Set<Promise<unknown>>();
+  #undoable: Set<Promise<unknown>> | undefined;
   #continuing: { readonly input: unknown; readonly keepEvents: boolean } | undefined;
   /** The code has ended, or its undos have taken over: what it still does is not heard. */
   #deaf = false;
@@ -166,7 +180,7 @@ export class WorkflowRun {
 
   /** Events that came and that nobody has waited for, oldest first. */
   buffered(): BufferedEvent[] {
-    return [...this.#buffered.values()].flat().sort((a, b) => a.number - b.number);
+    return [...(this.#buffered?.values() ?? [])].flat().sort((a, b) => a.number - b.number);
   }
 
   get bufferedCount(): number {
@@ -174,7 +188,7 @@ export class WorkflowRun {
   }
 
   #waitsForSomething(): boolean {
-    return this.#pending.size > 0 || this.#waiters.size > 0;
+    return this.#pending.size > 0 || (this.#waiters !== undefined && this.#waiters.size > 0);
   }
 
   // ── The code's life ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -200,7 +214,7 @@ export class WorkflowRun {
 
   async #failureAfterUndos(error: unknown): Promise<Failure> {
     const failure = failureOf(error);
-    if (this.#undos.length === 0) return failure;
+    if (this.#undos === undefined || this.#undos.length === 0) return failure;
     this.#deaf = true;
     try {
       await this.#undoAll();
@@ -216,10 +230,12 @@ export class WorkflowRun {
   }
 
   async #undoAll(): Promise<void> {
-    if (this.#undos.length > 0 || this.#undoable.size > 0) this.#commands.push({ type: 'Undoing' });
+    const running = this.#undoable ?? [];
+    const anyRuns = this.#undoable !== undefined && this.#undoable.size > 0;
+    if (anyRuns || (this.#undos !== undefined && this.#undos.length > 0)) this.#commands.push({ type: 'Undoing' });
     // What runs beside the failure may yet succeed, and would then be what is to be undone first.
-    if (this.#undoable.size > 0) await Promise.allSettled(this.#undoable);
-    for (let undo = this.#undos.pop(); undo !== undefined; undo = this.#undos.pop()) {
+    if (anyRuns) await Promise.allSettled(running);
+    for (let undo = this.#undos?.pop(); undo !== undefined; undo = this.#undos?.pop()) {
       await this.#schedule(`undo ${undo.name}`, undefined, undo.options, 'undo', async () => {
         await undo.run();
       });
@@ -269,15 +285,15 @@ export class WorkflowRun {
     const undoable = result.then((value) => {
       // A copy: the code may change what it was given before the undo is run.
       const kept = copyPayload(value);
-      this.#undos.push({
+      (this.#undos ??= []).push({
         name,
         run: () => (undo as (value: unknown) => unknown)(kept),
         options: undoOptions ?? stepOptions,
       });
       return value;
     });
-    this.#undoable.add(undoable);
-    const ended = (): void => void this.#undoable.delete(undoable);
+    (this.#undoable ??= new Set()).add(undoable);
+    const ended = (): void => void this.#undoable!.delete(undoable);
     undoable.then(ended, ended);
     return undoable;
   }
@@ -295,7 +311,7 @@ export class WorkflowRun {
       event: { type: 'ActivityScheduled', at: this.nowMs, sequence, name, input, kind },
       options,
       body,
-      ...this.#traced(),
+      at: this.#traced(),
     });
     return this.#wait(sequence, name);
   }
@@ -316,7 +332,7 @@ export class WorkflowRun {
     this.#commands.push({
       type: 'CreateTimer',
       event: { type: 'TimerCreated', at: this.nowMs, sequence, dueAtMs: Math.ceil(dueAtMs), eventName },
-      ...this.#traced(),
+      at: this.#traced(),
     });
     return sequence;
   }
@@ -340,7 +356,7 @@ export class WorkflowRun {
       },
       version: options.version,
       tags: options.tags,
-      ...this.#traced(),
+      at: this.#traced(),
     });
     return detached ? Promise.resolve(instanceId) : this.#wait(sequence, instanceId);
   }
@@ -348,29 +364,31 @@ export class WorkflowRun {
   event(name: string, timeoutMs: number | undefined): Promise<unknown> {
     if (!this.#listens('waitForExternalEvent')) return never();
     const key = name.toLowerCase();
-    const buffered = this.#buffered.get(key);
+    const buffered = this.#buffered?.get(key);
     if (buffered !== undefined) {
-      const { promise, resolve } = deferred();
-      resolve(this.#unbuffered(key, buffered));
-      return promise;
+      const taken = new Deferred();
+      taken.resolve(this.#unbuffered(key, buffered));
+      return taken.promise;
     }
     if (timeoutMs !== undefined && timeoutMs <= 0) {
-      const { promise, reject } = deferred();
-      reject(new EventTimeoutError(name, timeoutMs));
-      return promise;
+      const expired = new Deferred();
+      expired.reject(new EventTimeoutError(name, timeoutMs));
+      return expired.promise;
     }
     const limited = timeoutMs !== undefined && this.nowMs + timeoutMs <= DATE_MS_MAX;
     const timer = limited ? this.#createTimer(this.nowMs + timeoutMs, name) : undefined;
-    const { promise, resolve, reject } = deferred(EventPromise);
-    const waiter: Waiter = { promise, drain: this.#drain, timer, resolve };
+    const waiting = new Deferred(EventPromise);
+    const { promise } = waiting;
+    const waiter: Waiter = { promise, drain: this.#drain, timer, resolve: (value) => waiting.resolve(value) };
     promise.onListened = () => this.#listenedAgain(key, waiter);
+    this.#waiters ??= new Map();
     const waiters = this.#waiters.get(key);
     if (waiters === undefined) this.#waiters.set(key, [waiter]);
     else waiters.push(waiter);
     if (timer !== undefined) {
       const expire = (): void => {
         this.#removeWaiter(key, waiter);
-        reject(new EventTimeoutError(name, timeoutMs!));
+        waiting.reject(new EventTimeoutError(name, timeoutMs!));
       };
       this.#pending.set(timer, { name, resolve: expire, reject: expire });
     }
@@ -378,22 +396,22 @@ export class WorkflowRun {
   }
 
   #removeWaiter(key: string, waiter: Waiter): void {
-    const waiters = this.#waiters.get(key)!;
+    const waiters = this.#waiters!.get(key)!;
     waiters.splice(waiters.indexOf(waiter), 1);
     waiter.promise.onListened = undefined;
-    if (waiters.length === 0) this.#waiters.delete(key);
+    if (waiters.length === 0) this.#waiters!.delete(key);
   }
 
   #unbuffered(key: string, buffered: BufferedEvent[]): unknown {
     const { payload } = buffered.shift()!;
     this.#bufferedCount -= 1;
-    if (buffered.length === 0) this.#buffered.delete(key);
+    if (buffered.length === 0) this.#buffered!.delete(key);
     return payload;
   }
 
   /** A wait that a race had left behind is listened to once more: what came meanwhile is for it. */
   #listenedAgain(key: string, waiter: Waiter): void {
-    const buffered = this.#buffered.get(key);
+    const buffered = this.#buffered?.get(key);
     if (buffered !== undefined && this.#draining) this.#give(key, waiter, this.#unbuffered(key, buffered));
   }
 
@@ -411,16 +429,16 @@ export class WorkflowRun {
     // Not to a wait that lost its race: what it took would be lost. Waits that began in the latest drain come first, in
     // their order, since an older one may be of a branch that was left behind.
     let waiter: Waiter | undefined;
-    for (const candidate of this.#waiters.get(key) ?? []) {
+    for (const candidate of this.#waiters?.get(key) ?? []) {
       if ((waiter === undefined || candidate.drain > waiter.drain) && candidate.promise.matters) waiter = candidate;
     }
     if (waiter !== undefined) {
       this.#give(key, waiter, event.payload);
       return;
     }
-    const buffered = this.#buffered.get(key);
+    const buffered = this.#buffered?.get(key);
     const numbered = { ...event, number: ++this.#bufferedEver };
-    if (buffered === undefined) this.#buffered.set(key, [numbered]);
+    if (buffered === undefined) (this.#buffered ??= new Map()).set(key, [numbered]);
     else buffered.push(numbered);
     this.#bufferedCount += 1;
   }
@@ -453,14 +471,14 @@ export class WorkflowRun {
         name,
         payload: copyPayload(payload),
       },
-      ...this.#traced(),
+      at: this.#traced(),
     });
   }
 
   #wait(sequence: number, name: string): Promise<unknown> {
-    const { promise, resolve, reject } = deferred();
-    this.#pending.set(sequence, { name, resolve, reject });
-    return promise;
+    const pending = new PendingResult(name);
+    this.#pending.set(sequence, pending);
+    return pending.promise;
   }
 
   #settle(sequence: number): Pending | undefined {
@@ -469,9 +487,8 @@ export class WorkflowRun {
     return pending;
   }
 
-  #traced(): { at?: string } {
-    const at = this.#trace ? callSite() : undefined;
-    return at === undefined ? {} : { at };
+  #traced(): string | undefined {
+    return this.#trace ? callSite() : undefined;
   }
 }
 
