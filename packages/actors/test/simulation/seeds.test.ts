@@ -28,6 +28,10 @@ test.each([
   await forEachSeed({ count, command: command(title) }, run);
 });
 
+test('a seed does the same each time', async () => {
+  for (const seed of [1, 2, 3]) expect(await runRandomly(seed)).toEqual(await runRandomly(seed));
+});
+
 test('a thousand first calls at once make one activation', async () => {
   await runFirstCalls(1, 1_000);
 });
