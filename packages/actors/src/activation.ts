@@ -11,13 +11,13 @@
 //     had not begun go to the next activation.
 // A6  Once `gone`, nothing it does is seen: late ends of turns and late answers of the store are dropped.
 
-import type { ActorMethod, AnyActorDefinition, RecordOpening } from './actor.ts';
+import type { ActorMethod, AnyActorDefinition } from './actor.ts';
 import { formatAddress, type ActorAddress, type PartitionId } from './address.ts';
 import type { ActivationRuntime } from './activation-runtime.ts';
 import type { Call } from './call.ts';
 import { copyPayload } from './codec.ts';
 import { CommitPipeline } from './commit-pipeline.ts';
-import { readEntries } from './entries.ts';
+import { Opening } from './entries.ts';
 import { asError, LimitError, NotDefinedError, NotExecutedError, OutcomeUnknownError } from './errors.ts';
 import { ACTIVATION_OVERHEAD_BYTES, MAILBOX_LENGTH_MAX, SEND_MARK_TTL_MS, TURNS_PER_ROUND_MAX } from './limits.ts';
 import { Mailbox } from './mailbox.ts';
@@ -76,7 +76,6 @@ export class Activation {
   #deactivateWanted = false;
   #draining = false;
   #whenGone: (() => void)[] | undefined;
-  #tombstone: Tombstone | undefined;
   #bytesNoted = 0;
   /** What the definition opened is to be closed. */
   #opened = false;
@@ -117,8 +116,7 @@ export class Activation {
   #loaded({ record, tombstone }: Loaded): void {
     if (this.phase !== 'activating') return;
     try {
-      this.#tombstone = tombstone;
-      let snapshot: unknown;
+      let snapshot: Uint8Array | undefined;
       if (record !== undefined) {
         this.commits.loaded(record);
         this.record = ActorRecord.decode(this.runtime.codec.decode(record.state));
@@ -126,7 +124,7 @@ export class Activation {
         if (this.record.outbox.size > 0) this.outbox = new OutboxSender(this);
         snapshot = this.record.userState ?? undefined;
       }
-      const opened = this.persistence.open(this.#opening(snapshot));
+      const opened = this.persistence.open(new Opening(this.runtime, this.address, this.commits, snapshot, tombstone));
       if (isThenable(opened)) {
         opened.then(
           () => this.#hasOpened(),
@@ -156,18 +154,6 @@ export class Activation {
     this.#noteBytes();
     if (this.definition.hooks.onActivate === undefined) this.#resume();
     else this.#begin({ kind: 'activate' });
-  }
-
-  #opening(snapshot: unknown): RecordOpening {
-    const { firstEntry, nextEntry } = this.commits;
-    return {
-      address: this.address,
-      snapshot,
-      firstEntry,
-      nextEntry,
-      tombstone: this.#tombstone,
-      read: (fromEntry, limit) => readEntries(this.runtime, this.address, fromEntry, limit),
-    };
   }
 
   /** Goes on with what the record says is unfinished, then with the mailbox. */

@@ -7,7 +7,7 @@ import { isCommandEvent, isInputEvent, type CommandEvent, type HistoryEvent, typ
 import { GUARD_WARNINGS_MAX } from './limits.ts';
 import { whenQuiescent, type Resumed } from './quiescence.ts';
 import { WorkflowRun, type RunIdentity } from './run.ts';
-import { SequenceTable } from './sequence-table.ts';
+import { SmallMap } from './small-map.ts';
 import type { AnyWorkflow } from './workflow.ts';
 
 /** Runs workflows by functions of this process. */
@@ -116,7 +116,7 @@ function quiescent(): Promise<void> {
 
 /** Feeds the history to the code, one event at a time as it was live, and holds what it asks for against the record. */
 async function replayed(run: WorkflowRun, past: readonly HistoryEvent[]): Promise<OpenWork> {
-  const open: OpenWork = { activities: new SequenceTable(), children: new Map() };
+  const open: OpenWork = { activities: new SmallMap(), children: new Map() };
   run.replaying = true;
   for (let index = 0; index < past.length;) {
     const event = past[index++]!;

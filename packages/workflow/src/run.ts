@@ -25,9 +25,9 @@ import { childInstanceId } from './name.ts';
 import { checkPayload, jsonLengthOf } from './payload.ts';
 import { DeterministicRandom } from './random.ts';
 import { callSite } from './call-site.ts';
-import { driven } from './driver.ts';
+import { driven, isGenerator } from './driver.ts';
 import { Deferred, EventPromise, never } from './durable-promise.ts';
-import { SequenceTable } from './sequence-table.ts';
+import { SmallMap } from './small-map.ts';
 import type { Failure } from './status.ts';
 import type { AnyWorkflow, ChildOptions, StepOptions } from './workflow.ts';
 
@@ -54,13 +54,28 @@ class PendingResult extends Deferred implements Pending {
   }
 }
 
-interface Waiter {
-  readonly promise: EventPromise;
+/** Somebody who waits for an event. */
+class Waiter extends Deferred<EventPromise> {
+  readonly key: string;
   /** The drain that it began to wait in. */
   readonly drain: number;
   /** Number of the timer that ends the wait. */
   readonly timer: number | undefined;
-  readonly resolve: (value: unknown) => void;
+  readonly #run: WorkflowRun;
+
+  constructor(run: WorkflowRun, key: string, drain: number, timer: number | undefined) {
+    super(EventPromise);
+    this.#run = run;
+    this.key = key;
+    this.drain = drain;
+    this.timer = timer;
+    this.promise.waiter = this;
+  }
+
+  /** Somebody begins to listen to the promise. */
+  listened(): void {
+    this.#run.listenedAgain(this);
+  }
 }
 
 /** An event that nobody has taken, and its place among all that came. */
@@ -89,9 +104,9 @@ export class WorkflowRun {
   #commands: Command[] = [];
   readonly #trace: boolean;
   readonly #watch: GlobalWatch | undefined;
-  readonly #pending = new SequenceTable<Pending>();
+  readonly #pending = new SmallMap<number, Pending>();
   // Made for the first of each: most runs have none.
-  #waiters: Map<string, Waiter[]> | undefined;
+  #waiters: SmallMap<string, Waiter[]> | undefined;
   #buffered: Map<string, NumberedEvent[]> | undefined;
   #bufferedCount = 0;
   #bufferedEver = 0;
@@ -196,7 +211,9 @@ export class WorkflowRun {
   async #main(input: unknown): Promise<void> {
     let outcome: Outcome;
     try {
-      const output = await driven(this.definition.run(this.context, input));
+      const started = this.definition.run(this.context, input);
+      // One async function less around each instance that is parked.
+      const output = isGenerator(started) ? await driven(started) : await started;
       if (this.#deaf) return;
       if (this.#continuing === undefined) {
         checkPayload(output, `the output of workflow ${this.definition.name}`);
@@ -230,11 +247,12 @@ export class WorkflowRun {
   }
 
   async #undoAll(): Promise<void> {
-    const running = this.#undoable ?? [];
-    const anyRuns = this.#undoable !== undefined && this.#undoable.size > 0;
-    if (anyRuns || (this.#undos !== undefined && this.#undos.length > 0)) this.#commands.push({ type: 'Undoing' });
+    const running = this.#undoable === undefined || this.#undoable.size === 0 ? undefined : this.#undoable;
+    if (running !== undefined || (this.#undos !== undefined && this.#undos.length > 0)) {
+      this.#commands.push({ type: 'Undoing' });
+    }
     // What runs beside the failure may yet succeed, and would then be what is to be undone first.
-    if (anyRuns) await Promise.allSettled(running);
+    if (running !== undefined) await Promise.allSettled(running);
     for (let undo = this.#undos?.pop(); undo !== undefined; undo = this.#undos?.pop()) {
       await this.#schedule(`undo ${undo.name}`, undefined, undo.options, 'undo', async () => {
         await undo.run();
@@ -377,29 +395,26 @@ export class WorkflowRun {
     }
     const limited = timeoutMs !== undefined && this.nowMs + timeoutMs <= DATE_MS_MAX;
     const timer = limited ? this.#createTimer(this.nowMs + timeoutMs, name) : undefined;
-    const waiting = new Deferred(EventPromise);
-    const { promise } = waiting;
-    const waiter: Waiter = { promise, drain: this.#drain, timer, resolve: (value) => waiting.resolve(value) };
-    promise.onListened = () => this.#listenedAgain(key, waiter);
-    this.#waiters ??= new Map();
+    const waiter = new Waiter(this, key, this.#drain, timer);
+    this.#waiters ??= new SmallMap();
     const waiters = this.#waiters.get(key);
     if (waiters === undefined) this.#waiters.set(key, [waiter]);
     else waiters.push(waiter);
     if (timer !== undefined) {
       const expire = (): void => {
-        this.#removeWaiter(key, waiter);
-        waiting.reject(new EventTimeoutError(name, timeoutMs!));
+        this.#removeWaiter(waiter);
+        waiter.reject(new EventTimeoutError(name, timeoutMs!));
       };
       this.#pending.set(timer, { name, resolve: expire, reject: expire });
     }
-    return promise;
+    return waiter.promise;
   }
 
-  #removeWaiter(key: string, waiter: Waiter): void {
-    const waiters = this.#waiters!.get(key)!;
+  #removeWaiter(waiter: Waiter): void {
+    const waiters = this.#waiters!.get(waiter.key)!;
     waiters.splice(waiters.indexOf(waiter), 1);
-    waiter.promise.onListened = undefined;
-    if (waiters.length === 0) this.#waiters!.delete(key);
+    waiter.promise.waiter = undefined;
+    if (waiters.length === 0) this.#waiters!.delete(waiter.key);
   }
 
   #unbuffered(key: string, buffered: BufferedEvent[]): unknown {
@@ -410,13 +425,13 @@ export class WorkflowRun {
   }
 
   /** A wait that a race had left behind is listened to once more: what came meanwhile is for it. */
-  #listenedAgain(key: string, waiter: Waiter): void {
-    const buffered = this.#buffered?.get(key);
-    if (buffered !== undefined && this.#draining) this.#give(key, waiter, this.#unbuffered(key, buffered));
+  listenedAgain(waiter: Waiter): void {
+    const buffered = this.#buffered?.get(waiter.key);
+    if (buffered !== undefined && this.#draining) this.#give(waiter, this.#unbuffered(waiter.key, buffered));
   }
 
-  #give(key: string, waiter: Waiter, payload: unknown): void {
-    this.#removeWaiter(key, waiter);
+  #give(waiter: Waiter, payload: unknown): void {
+    this.#removeWaiter(waiter);
     if (waiter.timer !== undefined) {
       this.#pending.delete(waiter.timer);
       this.#commands.push({ type: 'CancelTimer', sequence: waiter.timer });
@@ -433,7 +448,7 @@ export class WorkflowRun {
       if ((waiter === undefined || candidate.drain > waiter.drain) && candidate.promise.matters) waiter = candidate;
     }
     if (waiter !== undefined) {
-      this.#give(key, waiter, event.payload);
+      this.#give(waiter, event.payload);
       return;
     }
     const buffered = this.#buffered?.get(key);
