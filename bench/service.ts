@@ -22,7 +22,10 @@ export const fanOut = workflow('fanOut', async (ctx, width: number) => {
 });
 
 /** Waits for one event. */
-export const parked = workflow('parked', async (ctx) => ctx.waitForExternalEvent<number>('go'));
+export const parked = workflow('parked', async (ctx) => {
+  const payload = await ctx.waitForExternalEvent<number>('go');
+  return payload;
+});
 
 export interface Service {
   readonly host: WorkflowHost;

@@ -30,25 +30,21 @@ export function developmentGuard(logger: Logger): GlobalWatch {
 }
 
 class LocalSession implements ExecutorSession, Resumed {
-  readonly #definition: AnyWorkflow;
-  readonly #identity: RunIdentity;
   readonly #logger: Logger;
-  readonly #guard: GlobalWatch | undefined;
   readonly #run: WorkflowRun;
   /** The turn that is out, and who waits for its answer. */
   #turnId = 0;
   #receiver: ExecutorAnswer | undefined;
 
   constructor(definition: AnyWorkflow, identity: RunIdentity, logger: Logger, guard: GlobalWatch | undefined) {
-    this.#definition = definition;
-    this.#identity = identity;
     this.#logger = logger;
-    this.#guard = guard;
-    this.#run = this.#newRun(false);
+    this.#run = new WorkflowRun(definition, identity, logger, false, guard);
   }
 
-  #newRun(trace: boolean, watch = this.#guard): WorkflowRun {
-    return new WorkflowRun(this.#definition, this.#identity, this.#logger, trace, watch);
+  /** Another run of the same, from the beginning, that notes its lines. */
+  #tracedRun(watch?: GlobalWatch): WorkflowRun {
+    const { definition, identity } = this.#run;
+    return new WorkflowRun(definition, identity, this.#logger, true, watch);
   }
 
   async replay(past: readonly HistoryEvent[]): Promise<OpenWork> {
@@ -57,7 +53,7 @@ class LocalSession implements ExecutorSession, Resumed {
     } catch (error) {
       if (!(error instanceof NondeterminismError)) throw error;
       // Once more with the lines: a stack per command is dear, and hardly any replay needs it.
-      await replayed(this.#newRun(true), past);
+      await replayed(this.#tracedRun(), past);
       throw error;
     }
   }
@@ -87,7 +83,7 @@ class LocalSession implements ExecutorSession, Resumed {
       if (BLOCKING.has(what)) seen ??= `${what} at ${at}`;
     });
     try {
-      const run = this.#newRun(true, watch);
+      const run = this.#tracedRun(watch);
       await replayed(run, past);
       // What the code used before, it has got over.
       seen = undefined;

@@ -44,6 +44,8 @@ interface Pending {
   reject(error: Error): void;
 }
 
+const NO_COMMANDS: readonly Command[] = [];
+
 /** What the code waits for under a number. */
 class PendingResult extends Deferred implements Pending {
   readonly name: string;
@@ -101,7 +103,7 @@ export class WorkflowRun {
   #draining = false;
   #drain = 0;
   #sequence = 0;
-  #commands: Command[] = [];
+  #commands: Command[] | undefined;
   readonly #trace: boolean;
   readonly #watch: GlobalWatch | undefined;
   readonly #pending = new SmallMap<number, Pending>();
@@ -180,10 +182,10 @@ export class WorkflowRun {
   }
 
   /** Ends the drain and hands out what the code asked for in it. */
-  take(): Command[] {
+  take(): readonly Command[] {
     this.#draining = false;
-    const commands = this.#commands;
-    if (commands.length > 0) this.#commands = [];
+    const commands = this.#commands ?? NO_COMMANDS;
+    this.#commands = undefined;
     if (this.outcome === undefined && this.fault === undefined && !this.#waitsForSomething()) {
       this.fault = new NonDurableWaitError(
         `workflow ${this.definition.name} waits for something that is not durable: await only what comes from ctx ` +
@@ -249,7 +251,7 @@ export class WorkflowRun {
   async #undoAll(): Promise<void> {
     const running = this.#undoable === undefined || this.#undoable.size === 0 ? undefined : this.#undoable;
     if (running !== undefined || (this.#undos !== undefined && this.#undos.length > 0)) {
-      this.#commands.push({ type: 'Undoing' });
+      this.#ask({ type: 'Undoing' });
     }
     // What runs beside the failure may yet succeed, and would then be what is to be undone first.
     if (running !== undefined) await Promise.allSettled(running);
@@ -324,7 +326,7 @@ export class WorkflowRun {
     body: StepBody | undefined,
   ): Promise<unknown> {
     const sequence = ++this.#sequence;
-    this.#commands.push({
+    this.#ask({
       type: 'ScheduleActivity',
       event: { type: 'ActivityScheduled', at: this.nowMs, sequence, name, input, kind },
       options,
@@ -347,7 +349,7 @@ export class WorkflowRun {
 
   #createTimer(dueAtMs: number, eventName: string | undefined): number {
     const sequence = ++this.#sequence;
-    this.#commands.push({
+    this.#ask({
       type: 'CreateTimer',
       event: { type: 'TimerCreated', at: this.nowMs, sequence, dueAtMs: Math.ceil(dueAtMs), eventName },
       at: this.#traced(),
@@ -361,7 +363,7 @@ export class WorkflowRun {
     const sequence = ++this.#sequence;
     const instanceId = options.instanceId ?? childInstanceId(this.identity, sequence);
     const detached = options.detached === true;
-    this.#commands.push({
+    this.#ask({
       type: 'StartChild',
       event: {
         type: 'ChildScheduled',
@@ -434,7 +436,7 @@ export class WorkflowRun {
     this.#removeWaiter(waiter);
     if (waiter.timer !== undefined) {
       this.#pending.delete(waiter.timer);
-      this.#commands.push({ type: 'CancelTimer', sequence: waiter.timer });
+      this.#ask({ type: 'CancelTimer', sequence: waiter.timer });
     }
     waiter.resolve(payload);
   }
@@ -464,7 +466,7 @@ export class WorkflowRun {
     if (jsonLengthOf(value) > CUSTOM_STATUS_BYTES_MAX) {
       throw new LimitError(`a custom status has at most ${CUSTOM_STATUS_BYTES_MAX} characters of JSON`);
     }
-    this.#commands.push({ type: 'SetCustomStatus', value: copyPayload(value) });
+    this.#ask({ type: 'SetCustomStatus', value: copyPayload(value) });
   }
 
   continueAsNew(input: unknown, keepEvents: boolean): void {
@@ -476,7 +478,7 @@ export class WorkflowRun {
   sendEvent(instanceId: string, name: string, payload: unknown): void {
     if (!this.#listens('raiseEvent')) return;
     checkPayload(payload, `the payload of event ${name}`);
-    this.#commands.push({
+    this.#ask({
       type: 'SendEvent',
       event: {
         type: 'EventSent',
@@ -500,6 +502,12 @@ export class WorkflowRun {
     const pending = this.#pending.get(sequence);
     this.#pending.delete(sequence);
     return pending;
+  }
+
+  #ask(command: Command): void {
+    // Most drains ask for one thing.
+    if (this.#commands === undefined) this.#commands = [command];
+    else this.#commands.push(command);
   }
 
   #traced(): string | undefined {
