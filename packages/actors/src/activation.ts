@@ -247,6 +247,16 @@ export class Activation {
     this.#remindersIfAny()?.noteDue();
   }
 
+  /**
+   * The index says when the actor is due. What the activation knows is better, unless nothing of it is on its way to the
+   * store: then another owner may have written, and a commit tells.
+   */
+  compareDue(dueAtMs: number): void {
+    if (this.phase === 'active' && this.commits.settled && dueAtMs !== this.commits.dueAtMs) {
+      this.commits.recordChanged();
+    } else this.noteDue();
+  }
+
   /** Begins turns while there are messages and none runs. */
   pump(): void {
     for (let count = 0; this.#mayBegin(); count++) {

@@ -435,10 +435,9 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
       try {
         const page = await this.store.due(partition, untilMs, cursor, DUE_PAGE_LENGTH);
         for (const { address, dueAtMs } of page.entries) {
-          // An activation knows better than the index what it waits for.
           const activation = this.#types.get(address.type)?.activations.get(address.id);
           if (activation === undefined) this.due.set(address, dueAtMs);
-          else activation.noteDue();
+          else activation.compareDue(dueAtMs);
         }
         cursor = page.cursor;
       } catch (error) {

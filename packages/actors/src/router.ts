@@ -243,7 +243,9 @@ export class Router {
     const cancel = this.#host.clock.setTimeout(
       () => {
         this.#later.delete(call);
-        this.route(call);
+        // The process may have stood still for long: R2.
+        if (call.deadlineAtMs <= this.#host.clock.nowMs()) call.abandon('its deadline passed');
+        else this.route(call);
       },
       this.#delayMs(call.attempts++),
     );

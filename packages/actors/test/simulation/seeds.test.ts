@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { forEachSeed } from '../../src/testing.ts';
 import { runFirstCalls, runIdleRaces } from './activation-run.ts';
+import { MOMENTS, runLateSend } from './late-send-run.ts';
 import { runRandomly } from './random-run.ts';
 import { runReminders } from './reminder-run.ts';
 import { runRetries } from './retry-run.ts';
@@ -18,7 +19,7 @@ function command(title: string): string {
 }
 
 test.each([
-  ['everything at once', 120, runRandomly],
+  ['everything at once', 100, runRandomly],
   ['first calls', 20, (seed: number) => runFirstCalls(seed, 60)],
   ['idle races', 15, runIdleRaces],
   ['reminders in time', 30, runReminders],
@@ -39,5 +40,13 @@ test.each(['kill', 'freeze'] as const)(
       // Three seeds in a row strike at every step.
       for (let step = 1 + (seed % 3); await runStruck(seed, step, strike); step += 3);
     });
+  },
+);
+
+test.each(MOMENTS)(
+  'a sender that is frozen %s sends nothing that its receiver has forgotten',
+  { timeout },
+  async (moment) => {
+    await forEachSeed({ count: 5, command: command(`frozen ${moment}`) }, (seed) => runLateSend(seed, moment));
   },
 );
