@@ -1,18 +1,14 @@
 // W9: the load of W1 three times without a restart, then a purge of everything: what is slower, and what is left.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { closedLoop } from './closed-loop.ts';
-import { leftovers } from './leftovers.ts';
 import { medianLine, type Line, type Settings } from './line.ts';
 import { Meter } from './meter.ts';
-import { purgeAll } from './purge.ts';
-import { runSequence, startService, storeFolder, type Service } from './service.ts';
+import { leftAfterDeletion, purgeAll } from './purge.ts';
+import { runSequence, startService } from './service.ts';
 
 const STEPS = 5;
 const IN_FLIGHT = 64;
 const REPEATS = 3;
-/** Deletions go on in the background and after a restart; they have that many starts to end. */
-const STARTS_MAX = 30;
 
 /** The rate of the third stretch by that of the first, in one process on one folder. */
 export async function* w9(settings: Settings): AsyncGenerator<Line> {
@@ -36,7 +32,7 @@ async function oneRun({ durationMs, profile }: Settings) {
   const purgeMeter = new Meter(service.counts, undefined);
   const purged = await purgeMeter.measure(() => purgeAll(service.host.workflows));
   const { activations, wakeUps, recovering } = service.host.actors.status();
-  const left = await afterDeletion(service);
+  const left = await leftAfterDeletion(service);
   await service.remove();
   return {
     inFlight: IN_FLIGHT,
@@ -55,16 +51,4 @@ async function oneRun({ durationMs, profile }: Settings) {
     wakeUpsLeft: wakeUps,
     recoveringLeft: recovering,
   };
-}
-
-/** Stops the service and looks what it has left when no deletion is outstanding. */
-async function afterDeletion(service: Service) {
-  await service.stopHost();
-  for (let starts = 0; ; starts++) {
-    const left = await leftovers(storeFolder(service.folder));
-    if (left.rows['deletion'] === undefined || starts === STARTS_MAX) return left;
-    await service.startHost();
-    await sleep(1_000);
-    await service.stopHost();
-  }
 }

@@ -46,7 +46,7 @@ export function profileTable(workload: string, rows: readonly ProfileRow[]): str
 }
 
 /** Pads the cells: names end in one column, figures in others. */
-function aligned(rows: readonly (readonly string[])[]): string {
+export function aligned(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]!.length))) ?? [];
   return rows
     .map((row) =>

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AnyActorDefinition, Clock } from '@troupe/actors';
 import { levelStore } from '@troupe/level';
-import { activity, startHost, workflow, type WorkflowHost } from '@troupe/workflow';
+import { activity, startHost, workflow, type AnyActivity, type AnyWorkflow, type WorkflowHost } from '@troupe/workflow';
 import { countingStore } from './counting-store.ts';
 import type { Counts } from './meter.ts';
 
@@ -48,6 +48,9 @@ export interface Service {
 
 /** What some workloads need otherwise than everybody. */
 export interface HostSettings {
+  /** Beside those of the workloads. */
+  readonly workflows?: readonly AnyWorkflow[];
+  readonly activities?: readonly AnyActivity[];
   readonly actors?: readonly AnyActorDefinition[];
   readonly clock?: Clock;
   readonly idleTimeoutMs?: number;
@@ -59,7 +62,12 @@ export async function startService(options: HostSettings = {}): Promise<Service>
   const folder = await mkdtemp(join(process.env['TROUPE_BENCH_FOLDER'] ?? tmpdir(), 'troupe-bench-'));
   const { store, counts } = countingStore(levelStore(storeFolder(folder)));
   const start = (settings: HostSettings): Promise<WorkflowHost> =>
-    startHost({ ...settings, store, workflows: [sequence, fanOut, parked, alarm], activities: [nothing] });
+    startHost({
+      ...settings,
+      store,
+      workflows: [sequence, fanOut, parked, alarm, ...(settings.workflows ?? [])],
+      activities: [nothing, ...(settings.activities ?? [])],
+    });
   let host = await start(options);
   return {
     get host() {
