@@ -3,6 +3,7 @@
 // Beside volatile actors runs the loop itself around an async function; beside durable ones, writers that each wait for
 // one record. Calls across processes are not measured here.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { actor, type ActorHost } from '@troupe/actors';
 import { closedLoop, RoundsTogether } from './closed-loop.ts';
 import { FloorFile } from './floor.ts';
@@ -35,6 +36,7 @@ type Case = (typeof CASES)[number];
 
 /** Workload and floor alternate that often in a run. */
 const SLICES = 5;
+const SETTLE_MS = 100;
 
 /** Callers that each wait for their answer before they call again. */
 export async function* w6(settings: Settings): AsyncGenerator<Line> {
@@ -56,6 +58,8 @@ async function oneRun({ kind, definition, actors, inFlight }: Case, { profile, d
   for (let slice = 0; slice < SLICES; slice++) {
     const sliceMs = durationMs / SLICES;
     calls.add(await meter.measure(() => closedLoop(inFlight, sliceMs, call)));
+    // What the store has left to do must not slow the floor.
+    await sleep(SETTLE_MS);
     floor.add(
       kind === 'durable' ? await file.writers(inFlight, sliceMs) : await closedLoop(inFlight, sliceMs, callNobody),
     );

@@ -1,5 +1,6 @@
 // W1, W2: short workflows, many in flight or one alone.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { closedLoop, RoundsTogether } from './closed-loop.ts';
 import { FloorFile } from './floor.ts';
 import { medianLine, type Line, type Settings } from './line.ts';
@@ -10,6 +11,7 @@ import { percentile } from './statistics.ts';
 const STEPS = 5;
 /** A run is cut into so many slices, each with a slice of the floor behind it: what else the machine does meets both. */
 const SLICES = 5;
+const SETTLE_MS = 100;
 
 /** Workflows of five steps, 64 and 256 in flight. */
 export async function* w1(settings: Settings): AsyncGenerator<Line> {
@@ -45,6 +47,8 @@ async function oneRun(inFlight: number, stepsEach: number, { profile }: Settings
   const floor = new RoundsTogether();
   for (let slice = 0; slice < SLICES; slice++) {
     workflows.add(await meter.measure(() => closedLoop(inFlight, durationMs / SLICES, round)));
+    // What the store has left to do must not slow the floor.
+    await sleep(SETTLE_MS);
     floor.add(await file.writers(inFlight, durationMs / SLICES));
   }
   file.close();

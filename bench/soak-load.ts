@@ -32,6 +32,8 @@ export const SOAK_IDLE_TIMEOUT_MS = 500;
 const WORKERS = 128;
 /** Ids of each worker and kind. */
 const IDS = 4;
+/** Longer than a run of the test, shorter than what the host looks ahead: what is left of such a timer is seen. */
+const MINUTES_MS = 4 * 60_000;
 
 interface Worker {
   readonly host: WorkflowHost;
@@ -129,7 +131,7 @@ const SCENARIOS: readonly (readonly [string, Scenario])[] = Object.entries({
     await instance.purge();
   },
   async cancelledTimer({ workflows, id }) {
-    const instance = await workflows.start(nap, { instanceId: id('nap'), input: 60_000 });
+    const instance = await workflows.start(nap, { instanceId: id('nap'), input: MINUTES_MS });
     await instance.terminate({ output: 'enough' });
     await rejects(instance.result(), WorkflowTerminatedError);
     await instance.purge();

@@ -85,7 +85,8 @@ const ended = load.run().then(
   (error: unknown) =>
     complaints.push(`the load failed: ${error instanceof Error ? error.stack : JSON.stringify(error)}`),
 );
-while (performance.now() < endsAt) {
+// A slow machine takes longer for what there is to compare.
+while (performance.now() < endsAt || samples.length < SAMPLES_MIN) {
   const failed = await Promise.race([sleep(intervalMs), ended]);
   if (failed !== undefined) break;
   samples.push(await sample());
@@ -106,8 +107,6 @@ if (samples.length >= SAMPLES_MIN) {
   ]);
   console.log(`\n${aligned([['median of', 'second fifth', 'last fifth', 'limit', ''], ...rows])}`);
   for (const { figure, exceeded } of found) if (exceeded) complaints.push(`${figure} grows`);
-} else {
-  complaints.push(`only ${samples.length} samples were taken`);
 }
 
 // Then everything is purged, and nothing may be left: in memory, in the process, on the disk.

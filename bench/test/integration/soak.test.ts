@@ -41,9 +41,6 @@ test('nothing is left of a mixed load when everything is purged', async () => {
   expect(left).toContain('nothing grew, nothing is left');
 }, 180_000);
 
-test('a soak that was too short to judge does not pass', async () => {
-  await expect(soak('--minutes', '0.001')).rejects.toMatchObject({
-    code: 1,
-    stdout: expect.stringMatching(/only \d+ samples were taken/),
-  });
+test('a soak without a time is refused', async () => {
+  await expect(soak('--minutes', 'x')).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('--minutes') });
 }, 60_000);
