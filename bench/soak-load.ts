@@ -51,8 +51,8 @@ export class SoakLoad {
   readonly #host: WorkflowHost;
   readonly #random: () => number;
   readonly #done: Record<string, number> = {};
+  readonly #running = new Map<number, string>();
   #stopping = false;
-  #running: Promise<unknown> | undefined;
 
   constructor(host: WorkflowHost, random: () => number) {
     this.#host = host;
@@ -64,11 +64,16 @@ export class SoakLoad {
     return this.#done;
   }
 
-  /** Resolves after `stop`; rejects when an outcome is not what it must be. */
+  /** The scenarios that are being gone through. */
+  get running(): readonly string[] {
+    return [...this.#running.values()];
+  }
+
+  /** Resolves when all have come to an end after `stop`; rejects then when an outcome was not what it must be. */
   async run(): Promise<void> {
     const workers = Array.from({ length: WORKERS }, (_, number) => this.#work(number));
-    this.#running = Promise.all([...workers, this.#clean()]);
-    await this.#running;
+    const ended = await Promise.allSettled([...workers, this.#clean()]);
+    for (const end of ended) if (end.status === 'rejected') throw end.reason;
   }
 
   /** Begins nothing more. */
@@ -87,12 +92,15 @@ export class SoakLoad {
     try {
       while (!this.#stopping) {
         const [name, scenario] = SCENARIOS[below(SCENARIOS.length)]!;
+        this.#running.set(number, name);
         await scenario(worker);
         this.#done[name] = (this.#done[name] ?? 0) + 1;
       }
     } catch (error) {
       this.#stopping = true;
       throw error;
+    } finally {
+      this.#running.delete(number);
     }
   }
 

@@ -1,6 +1,7 @@
 // Runs a mixed load for minutes and looks whether anything grows; then purges everything and looks what is left:
 // `npm run soak -- --minutes 5`. Ends with code 1 when a bound was exceeded or something was left.
 
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { ActorHostStatus } from '@troupe/actors';
@@ -22,6 +23,9 @@ const SAMPLE_INTERVAL_MS = 5_000;
 const SAMPLES_WANTED = 4 * SAMPLES_MIN;
 /** After the purge: until nothing is active. */
 const QUIET_WITHIN_MS = 60_000;
+
+/** No scenario waits for longer than calls do. */
+const HUNG_AFTER_MS = 120_000;
 
 /**
  * Timeouts that may wait for nothing any more: those of deadlines, of the due queue and of the sweep of idle activations
@@ -62,6 +66,8 @@ console.log(`${values.minutes} minutes, seed ${seed}; ${JSON.stringify(machine()
 const STANDARD_STREAMS: ReadonlySet<string> = new Set(['PipeWrap', 'TTYWrap', 'TCPSocketWrap', 'FSReqPromise']);
 
 const complaints: string[] = [];
+const loopDelay = monitorEventLoopDelay();
+loopDelay.enable();
 const clock = new CountingClock();
 const listenersBefore = processListeners();
 const service = await startService({
@@ -93,7 +99,8 @@ while (performance.now() < endsAt || samples.length < SAMPLES_MIN) {
   console.log(shown(samples.at(-1)!));
 }
 load.stop();
-await ended;
+await Promise.race([ended, sleep(HUNG_AFTER_MS, undefined, { ref: false })]);
+if (load.running.length > 0) complaints.push(`scenarios that do not end: ${load.running.join(', ')}`);
 
 console.log(`\n${aligned(Object.entries(load.done).map(([name, count]) => [name, String(count)]))}`);
 if (samples.length >= SAMPLES_MIN) {
@@ -126,6 +133,7 @@ const memoryLeft = {
   timeouts: Math.max(0, clock.pending - before.timeouts - EMPTY_TIMEOUTS_MAX),
   listeners: processListeners() - before.listeners,
 };
+loopDelay.disable();
 const left = await leftAfterDeletion(service);
 await service.remove();
 await sleep(100);
@@ -160,8 +168,16 @@ async function sample(): Promise<Sample> {
     recovering: status.recovering,
     timeouts: clock.pending,
     listeners: processListeners(),
+    stallMs: stall(),
     done: total(load.done),
   };
+}
+
+/** The longest time since the last sample that the event loop did not come round: above 30 s calls meet their deadline. */
+function stall(): number {
+  const ms = Math.round(loopDelay.max / 1e6);
+  loopDelay.reset();
+  return ms;
 }
 
 function shown(one: Sample): string {
