@@ -88,8 +88,10 @@ const endsAt = performance.now() + durationMs;
 const intervalMs = Math.min(SAMPLE_INTERVAL_MS, durationMs / SAMPLES_WANTED);
 const ended = load.run().then(
   () => 'ended',
-  (error: unknown) =>
-    complaints.push(`the load failed: ${error instanceof Error ? error.stack : JSON.stringify(error)}`),
+  (error: unknown) => {
+    const what = error instanceof Error ? error.stack : JSON.stringify(error);
+    complaints.push(`the load failed; the event loop had stood still for up to ${stall()} ms: ${what}`);
+  },
 );
 // A slow machine takes longer for what there is to compare.
 while (performance.now() < endsAt || samples.length < SAMPLES_MIN) {
