@@ -1,9 +1,5 @@
 import type { ActorAddress, Commit, CommitSource, ConflictError, LimitError, Store } from '@troupe/actors';
-
-interface Counts {
-  commits: number;
-  syncs: number;
-}
+import type { Counts } from './meter.ts';
 
 /** A store that counts what passes through it: commits, and the writes that they were put into. */
 export function countingStore(store: Store): { readonly store: Store; readonly counts: Counts } {

@@ -11,13 +11,13 @@
 //     had not begun go to the next activation.
 // A6  Once `gone`, nothing it does is seen: late ends of turns and late answers of the store are dropped.
 
-import type { ActorMethod, AnyActorDefinition, RecordOpening } from './actor.ts';
+import type { ActorMethod, AnyActorDefinition } from './actor.ts';
 import { formatAddress, type ActorAddress, type PartitionId } from './address.ts';
 import type { ActivationRuntime } from './activation-runtime.ts';
 import type { Call } from './call.ts';
 import { copyPayload } from './codec.ts';
 import { CommitPipeline } from './commit-pipeline.ts';
-import { readEntries } from './entries.ts';
+import { Opening } from './entries.ts';
 import { asError, LimitError, NotDefinedError, NotExecutedError, OutcomeUnknownError } from './errors.ts';
 import { ACTIVATION_OVERHEAD_BYTES, MAILBOX_LENGTH_MAX, SEND_MARK_TTL_MS, TURNS_PER_ROUND_MAX } from './limits.ts';
 import { Mailbox } from './mailbox.ts';
@@ -64,7 +64,8 @@ export class Activation {
   running: Turn | undefined;
   /** Made for the first durable send. */
   outbox: OutboxSender | undefined;
-  readonly #mailbox = new Mailbox<TurnCause>();
+  /** Made for the first message that has to wait. */
+  #mailbox: Mailbox<TurnCause> | undefined;
   #pumpDeferred = false;
   #markPrefix: string | undefined;
   #turnNumber = 0;
@@ -76,7 +77,6 @@ export class Activation {
   #deactivateWanted = false;
   #draining = false;
   #whenGone: (() => void)[] | undefined;
-  #tombstone: Tombstone | undefined;
   #bytesNoted = 0;
   /** What the definition opened is to be closed. */
   #opened = false;
@@ -117,8 +117,7 @@ export class Activation {
   #loaded({ record, tombstone }: Loaded): void {
     if (this.phase !== 'activating') return;
     try {
-      this.#tombstone = tombstone;
-      let snapshot: unknown;
+      let snapshot: Uint8Array | undefined;
       if (record !== undefined) {
         this.commits.loaded(record);
         this.record = ActorRecord.decode(this.runtime.codec.decode(record.state));
@@ -126,7 +125,7 @@ export class Activation {
         if (this.record.outbox.size > 0) this.outbox = new OutboxSender(this);
         snapshot = this.record.userState ?? undefined;
       }
-      const opened = this.persistence.open(this.#opening(snapshot));
+      const opened = this.persistence.open(new Opening(this.runtime, this.address, this.commits, snapshot, tombstone));
       if (isThenable(opened)) {
         opened.then(
           () => this.#hasOpened(),
@@ -156,18 +155,6 @@ export class Activation {
     this.#noteBytes();
     if (this.definition.hooks.onActivate === undefined) this.#resume();
     else this.#begin({ kind: 'activate' });
-  }
-
-  #opening(snapshot: unknown): RecordOpening {
-    const { firstEntry, nextEntry } = this.commits;
-    return {
-      address: this.address,
-      snapshot,
-      firstEntry,
-      nextEntry,
-      tombstone: this.#tombstone,
-      read: (fromEntry, limit) => readEntries(this.runtime, this.address, fromEntry, limit),
-    };
   }
 
   /** Goes on with what the record says is unfinished, then with the mailbox. */
@@ -204,13 +191,19 @@ export class Activation {
         return;
       }
     }
-    if (this.#mailbox.length >= MAILBOX_LENGTH_MAX) {
+    if (this.#mailbox !== undefined && this.#mailbox.length >= MAILBOX_LENGTH_MAX) {
       const cause = new LimitError(`its mailbox holds ${MAILBOX_LENGTH_MAX} messages`);
       call.reject(new NotExecutedError(this.address, 'it is overloaded', { cause }));
       return;
     }
-    this.#mailbox.push({ kind: 'call', call });
+    const cause: TurnCause = { kind: 'call', call };
+    if ((this.#mailbox === undefined || this.#mailbox.length === 0) && this.#mayBegin()) this.#begin(cause);
+    else this.#queue(cause);
     this.pump();
+  }
+
+  #queue(cause: TurnCause): void {
+    (this.#mailbox ??= new Mailbox()).push(cause);
   }
 
   /** Whether it takes the call although no new ones are taken: the running turn may be waiting for it. */
@@ -239,7 +232,7 @@ export class Activation {
     const reminders = this.#remindersIfAny();
     if (reminders === undefined) return;
     const due = reminders.takeDue();
-    for (const reminder of due) this.#mailbox.push({ kind: 'reminder', reminder });
+    for (const reminder of due) this.#queue({ kind: 'reminder', reminder });
     reminders.noteDue();
     if (due.length > 0) this.pump();
   }
@@ -277,7 +270,7 @@ export class Activation {
         }
         return;
       }
-      const cause = this.#mailbox.shift();
+      const cause = this.#mailbox?.shift();
       if (cause === undefined) break;
       this.#begin(cause);
     }
@@ -438,7 +431,7 @@ export class Activation {
     if (!this.#isActive()) return;
     // Reentrant calls that came too late to belong to the turn: its method no longer waits for them.
     if (this.#reentrancy?.holdsCalls === true)
-      for (const call of this.#reentrancy.takeHeld()) this.#mailbox.push({ kind: 'call', call });
+      for (const call of this.#reentrancy.takeHeld()) this.#queue({ kind: 'call', call });
     this.#reads?.releaseHeld();
     this.commits.turnEnded();
     if (turn.cause.kind === 'activate') this.#resume();
@@ -514,7 +507,7 @@ export class Activation {
 
   #applyTimers(changes: ReadonlyMap<string, TimerChange>): void {
     this.#timers ??= new Timers(this.runtime.clock, (timer) => {
-      this.#mailbox.push({ kind: 'timer', timer });
+      this.#queue({ kind: 'timer', timer });
       this.pump();
     });
     this.#timers.apply(changes);
@@ -540,7 +533,7 @@ export class Activation {
   committed(): void {
     this.outbox?.committed();
     // Turns may have waited for room in the next commit.
-    if (this.#mailbox.length > 0) this.pump();
+    if (this.#mailbox !== undefined && this.#mailbox.length > 0) this.pump();
     else this.settle();
     if (!this.#isGone()) this.#noteBytes();
   }
@@ -559,7 +552,7 @@ export class Activation {
     return (
       this.phase === 'active' &&
       this.running === undefined &&
-      this.#mailbox.length === 0 &&
+      (this.#mailbox === undefined || this.#mailbox.length === 0) &&
       (this.#reads === undefined || this.#reads.size === 0) &&
       this.commits.settled &&
       this.#purge === undefined &&
@@ -603,7 +596,7 @@ export class Activation {
     if (!this.#draining) {
       this.#draining = true;
       this.outbox?.stop();
-      for (const cause of this.#mailbox.drain()) if (cause.kind === 'call') this.runtime.turnedAway(cause.call);
+      for (const cause of this.#mailbox?.drain() ?? []) if (cause.kind === 'call') this.runtime.turnedAway(cause.call);
       this.#reads?.turnAway();
     }
     const gone = new Promise<void>((resolve) => (this.#whenGone ??= []).push(resolve));
@@ -651,7 +644,7 @@ export class Activation {
     this.lost = this.woken || this.commits.dueAtMs !== null;
     this.runtime.logger.error({ actor: formatAddress(this.address), err: error }, `an activation failed: ${reason}`);
     const notBegun = new NotExecutedError(this.address, `${reason}: ${error.message}`, { cause: error });
-    for (const message of this.#mailbox.drain()) if (message.kind === 'call') message.call.reject(notBegun);
+    for (const message of this.#mailbox?.drain() ?? []) if (message.kind === 'call') message.call.reject(notBegun);
     this.#reads?.reject(notBegun);
     for (const call of this.#reentrancy?.takeHeld() ?? []) call.reject(notBegun);
     this.commits.lose(new OutcomeUnknownError(this.address, reason, { cause: error }));
@@ -680,7 +673,7 @@ export class Activation {
     this.phase = 'gone';
     this.#purge?.fail('its host stops or gives it away before it was purged');
     const waiting: Call[] = [];
-    for (const cause of this.#mailbox.drain())
+    for (const cause of this.#mailbox?.drain() ?? [])
       if (cause.kind === 'call' && !cause.call.settled) waiting.push(cause.call);
     for (const call of this.#reads?.leave() ?? []) waiting.push(call);
     this.#finish(waiting);

@@ -62,10 +62,14 @@ export interface ActorHostOptions {
   readonly idleTimeoutMs?: number;
 }
 
-/** How many activations there are and whether the host can serve. */
+/** What a host holds, and whether it can serve. */
 export interface ActorHostStatus {
   readonly activations: Readonly<Record<string, number>>;
   readonly partitions: number;
+  /** Actors that are to be looked at within minutes: a reminder is due, or work is outstanding. */
+  readonly wakeUps: number;
+  /** Actors whose activation was lost, which are looked at again until one has ended well. */
+  readonly recovering: number;
   readonly stopping: boolean;
   /** Why the store cannot serve, if it cannot. */
   readonly failure: Error | undefined;
@@ -242,6 +246,8 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     return {
       activations,
       partitions: this.#partitions.size,
+      wakeUps: this.due.size,
+      recovering: this.#losses.size,
       stopping: this.stopping,
       failure: this.store.failure(),
     };

@@ -39,7 +39,7 @@ export class Head {
   addId(id: CommitId): void {
     const newest = this.ids[0];
     if (newest !== undefined && newest.writer === id.writer && newest.to + 1 === id.sequence) newest.to++;
-    else this.ids.unshift({ writer: id.writer, from: id.sequence, to: id.sequence });
+    else this.ids = [{ writer: id.writer, from: id.sequence, to: id.sequence }, ...this.ids];
     let room = COMMIT_IDS_KEPT;
     for (let index = 0; index < this.ids.length; index++) {
       const run = this.ids[index]!;

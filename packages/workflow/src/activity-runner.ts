@@ -8,7 +8,7 @@ import { checkPayload } from './payload.ts';
 import { Queue } from './queue.ts';
 import type { Registry } from './registry.ts';
 import { validated } from './schema.ts';
-import { SequenceTable } from './sequence-table.ts';
+import { SmallMap } from './small-map.ts';
 import type { Failure } from './status.ts';
 
 /** One attempt of an activity. */
@@ -217,7 +217,7 @@ function needsWatch(options: ActivityOptions): boolean {
   return options.startToCloseTimeoutMs !== undefined || options.heartbeatTimeoutMs !== undefined;
 }
 
-class AttemptTable extends SequenceTable<Attempt> {
+class AttemptTable extends SmallMap<number, Attempt> {
   /** Nobody of the execution is there to begin another. */
   left = false;
 }

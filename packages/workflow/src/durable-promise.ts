@@ -43,7 +43,7 @@ interface Listener {
 /** The wait for an event, or what is derived from one. */
 export class EventPromise extends DurablePromise {
   /** Told when somebody begins to listen. */
-  onListened: (() => void) | undefined;
+  waiter: { listened(): void } | undefined;
   /** How often it was awaited, or taken by `Promise.resolve` with nobody listening afterwards. */
   protected awaits = 0;
   protected listeners: Listener[] | undefined;
@@ -54,7 +54,7 @@ export class EventPromise extends DurablePromise {
       configurable: true,
       get(this: EventPromise) {
         this.awaits += 1;
-        this.onListened?.();
+        this.waiter?.listened();
         return Promise;
       },
     });
@@ -66,7 +66,9 @@ export class EventPromise extends DurablePromise {
     const derived = super.then(onFulfilled, onRejected);
     // A combinator has looked the constructor up just before it calls this.
     this.awaits = isResolving(onFulfilled) && awaits > 0 ? awaits - 1 : awaits;
-    (this.listeners ??= []).push({ onFulfilled, onRejected, derived: EventPromise.observing(derived) });
+    const listener: Listener = { onFulfilled, onRejected, derived: EventPromise.observing(derived) };
+    if (this.listeners === undefined) this.listeners = [listener];
+    else this.listeners.push(listener);
     return derived;
   }
 

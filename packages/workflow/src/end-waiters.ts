@@ -2,12 +2,14 @@ interface Reader {
   readonly abandoned: boolean;
 }
 
+const nobodyListens = (): void => {};
+
 /** A wait for the end, awaited like a promise by one listener, and made instead of one. */
 export class EndWait<T> {
   readonly reader: Reader;
   readonly #read: () => T | Promise<T>;
-  #onFulfilled: ((value: T) => void) | undefined;
-  #onRejected: ((error: unknown) => void) | undefined;
+  #onFulfilled: (value: T) => void = nobodyListens;
+  #onRejected: (error: unknown) => void = nobodyListens;
 
   constructor(reader: Reader, read: () => T | Promise<T>) {
     this.reader = reader;
@@ -19,9 +21,9 @@ export class EndWait<T> {
     try {
       const found = this.#read();
       if (found instanceof Promise) found.then(this.#onFulfilled, this.#onRejected);
-      else this.#onFulfilled?.(found);
+      else this.#onFulfilled(found);
     } catch (error) {
-      this.#onRejected?.(error);
+      this.#onRejected(error);
     }
   }
 

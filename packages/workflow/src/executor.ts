@@ -5,7 +5,7 @@ import type { ActivityOptions } from './activity.ts';
 import type { Command, Outcome, StepBody } from './command.ts';
 import type { HistoryEvent, InputEvent } from './history.ts';
 import type { RunIdentity } from './run.ts';
-import type { SequenceTable } from './sequence-table.ts';
+import type { SmallMap } from './small-map.ts';
 import type { AnyWorkflow } from './workflow.ts';
 
 /** What one event led to. */
@@ -43,7 +43,7 @@ export interface StartedChild {
 
 /** What is open where the history ends. */
 export interface OpenWork {
-  readonly activities: SequenceTable<PendingActivity>;
+  readonly activities: SmallMap<number, PendingActivity>;
   readonly children: Map<number, StartedChild>;
 }
 

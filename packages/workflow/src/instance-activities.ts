@@ -15,17 +15,17 @@ import { Queue } from './queue.ts';
 import type { Context, InstanceServices } from './instance-services.ts';
 import type { InstanceState } from './instance-state.ts';
 import { retryDelayMs } from './retry.ts';
-import { SequenceTable } from './sequence-table.ts';
+import { SmallMap } from './small-map.ts';
 
 export class InstanceActivities {
   readonly #instanceId: string;
   readonly #services: InstanceServices;
   readonly #history: InstanceHistory;
-  #pending = new SequenceTable<PendingActivity>();
+  #pending = new SmallMap<number, PendingActivity>();
   /** Attempts whose commit is under way, in the order of the turns that asked for them. */
-  readonly #toBegin = new Queue<ActivityTask>();
+  #toBegin: Queue<ActivityTask> | undefined;
   /** One for all of them: commits are accepted in order, so each call is for the first that waits. */
-  readonly #beginNext = (): void => this.#services.activities.start(this.#toBegin.shift()!);
+  #beginNext: (() => void) | undefined;
 
   constructor(instanceId: string, services: InstanceServices, history: InstanceHistory) {
     this.#instanceId = instanceId;
@@ -34,7 +34,7 @@ export class InstanceActivities {
   }
 
   /** Takes over what a replay found pending. */
-  restore(pending: SequenceTable<PendingActivity>): void {
+  restore(pending: SmallMap<number, PendingActivity>): void {
     this.#pending = pending;
   }
 
@@ -72,7 +72,9 @@ export class InstanceActivities {
   #begin(ctx: Context, state: InstanceState, activity: PendingActivity): void {
     const { executionId, workflowName, traceparent } = state;
     const { sequence, attempt, name, input, options, body, heartbeat } = activity;
-    this.#toBegin.push({
+    const toBegin = (this.#toBegin ??= new Queue());
+    this.#beginNext ??= () => this.#services.activities.start(toBegin.shift()!);
+    toBegin.push({
       instanceId: this.#instanceId,
       executionId,
       workflowName,

@@ -19,6 +19,9 @@ export interface InboxItem {
   readonly traceparent: string | undefined;
 }
 
+/** One for all that have none. */
+export const NO_TAGS: Readonly<Record<string, string>> = Object.freeze({});
+
 /** What is durable of an instance beside its history. */
 export class InstanceState {
   workflowName = '';
@@ -38,7 +41,7 @@ export class InstanceState {
   startedAtMs: number | undefined;
   completedAtMs: number | undefined;
   customStatus: unknown;
-  tags: Readonly<Record<string, string>> = {};
+  tags = NO_TAGS;
   parent: ParentLink | undefined;
   /** The idempotency key that it was started with, and the hash of what came with it. */
   startKey: { readonly key: string; readonly hash: string } | undefined;
@@ -102,7 +105,7 @@ export class InstanceState {
       this.startedAtMs,
       this.completedAtMs,
       this.customStatus,
-      hasKeys(this.tags) ? this.tags : null,
+      this.tags === NO_TAGS ? null : this.tags,
       this.parent === undefined ? null : [this.parent.instanceId, this.parent.executionId, this.parent.sequence],
       this.startKey === undefined ? null : [this.startKey.key, this.startKey.hash],
       this.turnId,
@@ -136,7 +139,7 @@ export class InstanceState {
     state.startedAtMs = fields[11] as number | undefined;
     state.completedAtMs = fields[12] as number | undefined;
     state.customStatus = fields[13];
-    state.tags = (fields[14] as Record<string, string> | null) ?? {};
+    state.tags = (fields[14] as Record<string, string> | null) ?? NO_TAGS;
     const parent = fields[15] as [string, string, number] | null;
     if (parent !== null) state.parent = { instanceId: parent[0], executionId: parent[1], sequence: parent[2] };
     const startKey = fields[16] as [string, string] | null;
@@ -151,9 +154,4 @@ export class InstanceState {
     state.pinned = fields[21] === true;
     return state;
   }
-}
-
-function hasKeys(object: object): boolean {
-  for (const _ in object) return true;
-  return false;
 }

@@ -12,7 +12,6 @@ import { EndWait } from './end-waiters.ts';
 import { AlreadyExistsError } from './errors.ts';
 import { Execution } from './execution.ts';
 import { failureOf } from './failure.ts';
-import type { EventRaised } from './history.ts';
 import { tellParent } from './instance-children.ts';
 import { InstanceHistory } from './instance-history.ts';
 import { metadataOf, outcomeOf } from './instance-metadata.ts';
@@ -34,7 +33,7 @@ import type {
   TerminateRequest,
 } from './instance-request.ts';
 import type { Context, InstanceServices } from './instance-services.ts';
-import { InstanceState } from './instance-state.ts';
+import { InstanceState, NO_TAGS } from './instance-state.ts';
 import { BUFFERED_EVENTS_MAX, RETENTION_RETRY_MS } from './limits.ts';
 import { validated } from './schema.ts';
 import type { Failure, InstanceMetadata } from './status.ts';
@@ -103,7 +102,7 @@ export class Instance {
     state.birth = newBirth(ctx);
     state.createdAtMs = ctx.nowMs();
     state.startAtMs = request.startAtMs;
-    state.tags = request.tags ?? {};
+    state.tags = request.tags ?? NO_TAGS;
     state.parent = request.parent;
     state.startKey = request.startKey;
     state.traceparent = ctx.traceparent;

@@ -7,7 +7,7 @@ import { isCommandEvent, isInputEvent, type CommandEvent, type HistoryEvent, typ
 import { GUARD_WARNINGS_MAX } from './limits.ts';
 import { whenQuiescent, type Resumed } from './quiescence.ts';
 import { WorkflowRun, type RunIdentity } from './run.ts';
-import { SequenceTable } from './sequence-table.ts';
+import { SmallMap } from './small-map.ts';
 import type { AnyWorkflow } from './workflow.ts';
 
 /** Runs workflows by functions of this process. */
@@ -30,25 +30,21 @@ export function developmentGuard(logger: Logger): GlobalWatch {
 }
 
 class LocalSession implements ExecutorSession, Resumed {
-  readonly #definition: AnyWorkflow;
-  readonly #identity: RunIdentity;
   readonly #logger: Logger;
-  readonly #guard: GlobalWatch | undefined;
   readonly #run: WorkflowRun;
   /** The turn that is out, and who waits for its answer. */
   #turnId = 0;
   #receiver: ExecutorAnswer | undefined;
 
   constructor(definition: AnyWorkflow, identity: RunIdentity, logger: Logger, guard: GlobalWatch | undefined) {
-    this.#definition = definition;
-    this.#identity = identity;
     this.#logger = logger;
-    this.#guard = guard;
-    this.#run = this.#newRun(false);
+    this.#run = new WorkflowRun(definition, identity, logger, false, guard);
   }
 
-  #newRun(trace: boolean, watch = this.#guard): WorkflowRun {
-    return new WorkflowRun(this.#definition, this.#identity, this.#logger, trace, watch);
+  /** Another run of the same, from the beginning, that notes its lines. */
+  #tracedRun(watch?: GlobalWatch): WorkflowRun {
+    const { definition, identity } = this.#run;
+    return new WorkflowRun(definition, identity, this.#logger, true, watch);
   }
 
   async replay(past: readonly HistoryEvent[]): Promise<OpenWork> {
@@ -57,7 +53,7 @@ class LocalSession implements ExecutorSession, Resumed {
     } catch (error) {
       if (!(error instanceof NondeterminismError)) throw error;
       // Once more with the lines: a stack per command is dear, and hardly any replay needs it.
-      await replayed(this.#newRun(true), past);
+      await replayed(this.#tracedRun(), past);
       throw error;
     }
   }
@@ -87,7 +83,7 @@ class LocalSession implements ExecutorSession, Resumed {
       if (BLOCKING.has(what)) seen ??= `${what} at ${at}`;
     });
     try {
-      const run = this.#newRun(true, watch);
+      const run = this.#tracedRun(watch);
       await replayed(run, past);
       // What the code used before, it has got over.
       seen = undefined;
@@ -116,7 +112,7 @@ function quiescent(): Promise<void> {
 
 /** Feeds the history to the code, one event at a time as it was live, and holds what it asks for against the record. */
 async function replayed(run: WorkflowRun, past: readonly HistoryEvent[]): Promise<OpenWork> {
-  const open: OpenWork = { activities: new SequenceTable(), children: new Map() };
+  const open: OpenWork = { activities: new SmallMap(), children: new Map() };
   run.replaying = true;
   for (let index = 0; index < past.length;) {
     const event = past[index++]!;

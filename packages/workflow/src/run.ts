@@ -25,9 +25,9 @@ import { childInstanceId } from './name.ts';
 import { checkPayload, jsonLengthOf } from './payload.ts';
 import { DeterministicRandom } from './random.ts';
 import { callSite } from './call-site.ts';
-import { driven } from './driver.ts';
+import { driven, isGenerator } from './driver.ts';
 import { Deferred, EventPromise, never } from './durable-promise.ts';
-import { SequenceTable } from './sequence-table.ts';
+import { SmallMap } from './small-map.ts';
 import type { Failure } from './status.ts';
 import type { AnyWorkflow, ChildOptions, StepOptions } from './workflow.ts';
 
@@ -44,6 +44,8 @@ interface Pending {
   reject(error: Error): void;
 }
 
+const NO_COMMANDS: readonly Command[] = [];
+
 /** What the code waits for under a number. */
 class PendingResult extends Deferred implements Pending {
   readonly name: string;
@@ -54,13 +56,28 @@ class PendingResult extends Deferred implements Pending {
   }
 }
 
-interface Waiter {
-  readonly promise: EventPromise;
+/** Somebody who waits for an event. */
+class Waiter extends Deferred<EventPromise> {
+  readonly key: string;
   /** The drain that it began to wait in. */
   readonly drain: number;
   /** Number of the timer that ends the wait. */
   readonly timer: number | undefined;
-  readonly resolve: (value: unknown) => void;
+  readonly #run: WorkflowRun;
+
+  constructor(run: WorkflowRun, key: string, drain: number, timer: number | undefined) {
+    super(EventPromise);
+    this.#run = run;
+    this.key = key;
+    this.drain = drain;
+    this.timer = timer;
+    this.promise.waiter = this;
+  }
+
+  /** Somebody begins to listen to the promise. */
+  listened(): void {
+    this.#run.listenedAgain(this);
+  }
 }
 
 /** An event that nobody has taken, and its place among all that came. */
@@ -86,12 +103,12 @@ export class WorkflowRun {
   #draining = false;
   #drain = 0;
   #sequence = 0;
-  #commands: Command[] = [];
+  #commands: Command[] | undefined;
   readonly #trace: boolean;
   readonly #watch: GlobalWatch | undefined;
-  readonly #pending = new SequenceTable<Pending>();
+  readonly #pending = new SmallMap<number, Pending>();
   // Made for the first of each: most runs have none.
-  #waiters: Map<string, Waiter[]> | undefined;
+  #waiters: SmallMap<string, Waiter[]> | undefined;
   #buffered: Map<string, NumberedEvent[]> | undefined;
   #bufferedCount = 0;
   #bufferedEver = 0;
@@ -165,10 +182,10 @@ export class WorkflowRun {
   }
 
   /** Ends the drain and hands out what the code asked for in it. */
-  take(): Command[] {
+  take(): readonly Command[] {
     this.#draining = false;
-    const commands = this.#commands;
-    if (commands.length > 0) this.#commands = [];
+    const commands = this.#commands ?? NO_COMMANDS;
+    this.#commands = undefined;
     if (this.outcome === undefined && this.fault === undefined && !this.#waitsForSomething()) {
       this.fault = new NonDurableWaitError(
         `workflow ${this.definition.name} waits for something that is not durable: await only what comes from ctx ` +
@@ -196,7 +213,9 @@ export class WorkflowRun {
   async #main(input: unknown): Promise<void> {
     let outcome: Outcome;
     try {
-      const output = await driven(this.definition.run(this.context, input));
+      const started = this.definition.run(this.context, input);
+      // One async function less around each instance that is parked.
+      const output = isGenerator(started) ? await driven(started) : await started;
       if (this.#deaf) return;
       if (this.#continuing === undefined) {
         checkPayload(output, `the output of workflow ${this.definition.name}`);
@@ -230,11 +249,12 @@ export class WorkflowRun {
   }
 
   async #undoAll(): Promise<void> {
-    const running = this.#undoable ?? [];
-    const anyRuns = this.#undoable !== undefined && this.#undoable.size > 0;
-    if (anyRuns || (this.#undos !== undefined && this.#undos.length > 0)) this.#commands.push({ type: 'Undoing' });
+    const running = this.#undoable === undefined || this.#undoable.size === 0 ? undefined : this.#undoable;
+    if (running !== undefined || (this.#undos !== undefined && this.#undos.length > 0)) {
+      this.#ask({ type: 'Undoing' });
+    }
     // What runs beside the failure may yet succeed, and would then be what is to be undone first.
-    if (anyRuns) await Promise.allSettled(running);
+    if (running !== undefined) await Promise.allSettled(running);
     for (let undo = this.#undos?.pop(); undo !== undefined; undo = this.#undos?.pop()) {
       await this.#schedule(`undo ${undo.name}`, undefined, undo.options, 'undo', async () => {
         await undo.run();
@@ -306,7 +326,7 @@ export class WorkflowRun {
     body: StepBody | undefined,
   ): Promise<unknown> {
     const sequence = ++this.#sequence;
-    this.#commands.push({
+    this.#ask({
       type: 'ScheduleActivity',
       event: { type: 'ActivityScheduled', at: this.nowMs, sequence, name, input, kind },
       options,
@@ -329,7 +349,7 @@ export class WorkflowRun {
 
   #createTimer(dueAtMs: number, eventName: string | undefined): number {
     const sequence = ++this.#sequence;
-    this.#commands.push({
+    this.#ask({
       type: 'CreateTimer',
       event: { type: 'TimerCreated', at: this.nowMs, sequence, dueAtMs: Math.ceil(dueAtMs), eventName },
       at: this.#traced(),
@@ -343,7 +363,7 @@ export class WorkflowRun {
     const sequence = ++this.#sequence;
     const instanceId = options.instanceId ?? childInstanceId(this.identity, sequence);
     const detached = options.detached === true;
-    this.#commands.push({
+    this.#ask({
       type: 'StartChild',
       event: {
         type: 'ChildScheduled',
@@ -377,29 +397,26 @@ export class WorkflowRun {
     }
     const limited = timeoutMs !== undefined && this.nowMs + timeoutMs <= DATE_MS_MAX;
     const timer = limited ? this.#createTimer(this.nowMs + timeoutMs, name) : undefined;
-    const waiting = new Deferred(EventPromise);
-    const { promise } = waiting;
-    const waiter: Waiter = { promise, drain: this.#drain, timer, resolve: (value) => waiting.resolve(value) };
-    promise.onListened = () => this.#listenedAgain(key, waiter);
-    this.#waiters ??= new Map();
+    const waiter = new Waiter(this, key, this.#drain, timer);
+    this.#waiters ??= new SmallMap();
     const waiters = this.#waiters.get(key);
     if (waiters === undefined) this.#waiters.set(key, [waiter]);
     else waiters.push(waiter);
     if (timer !== undefined) {
       const expire = (): void => {
-        this.#removeWaiter(key, waiter);
-        waiting.reject(new EventTimeoutError(name, timeoutMs!));
+        this.#removeWaiter(waiter);
+        waiter.reject(new EventTimeoutError(name, timeoutMs!));
       };
       this.#pending.set(timer, { name, resolve: expire, reject: expire });
     }
-    return promise;
+    return waiter.promise;
   }
 
-  #removeWaiter(key: string, waiter: Waiter): void {
-    const waiters = this.#waiters!.get(key)!;
+  #removeWaiter(waiter: Waiter): void {
+    const waiters = this.#waiters!.get(waiter.key)!;
     waiters.splice(waiters.indexOf(waiter), 1);
-    waiter.promise.onListened = undefined;
-    if (waiters.length === 0) this.#waiters!.delete(key);
+    waiter.promise.waiter = undefined;
+    if (waiters.length === 0) this.#waiters!.delete(waiter.key);
   }
 
   #unbuffered(key: string, buffered: BufferedEvent[]): unknown {
@@ -410,16 +427,16 @@ export class WorkflowRun {
   }
 
   /** A wait that a race had left behind is listened to once more: what came meanwhile is for it. */
-  #listenedAgain(key: string, waiter: Waiter): void {
-    const buffered = this.#buffered?.get(key);
-    if (buffered !== undefined && this.#draining) this.#give(key, waiter, this.#unbuffered(key, buffered));
+  listenedAgain(waiter: Waiter): void {
+    const buffered = this.#buffered?.get(waiter.key);
+    if (buffered !== undefined && this.#draining) this.#give(waiter, this.#unbuffered(waiter.key, buffered));
   }
 
-  #give(key: string, waiter: Waiter, payload: unknown): void {
-    this.#removeWaiter(key, waiter);
+  #give(waiter: Waiter, payload: unknown): void {
+    this.#removeWaiter(waiter);
     if (waiter.timer !== undefined) {
       this.#pending.delete(waiter.timer);
-      this.#commands.push({ type: 'CancelTimer', sequence: waiter.timer });
+      this.#ask({ type: 'CancelTimer', sequence: waiter.timer });
     }
     waiter.resolve(payload);
   }
@@ -433,7 +450,7 @@ export class WorkflowRun {
       if ((waiter === undefined || candidate.drain > waiter.drain) && candidate.promise.matters) waiter = candidate;
     }
     if (waiter !== undefined) {
-      this.#give(key, waiter, event.payload);
+      this.#give(waiter, event.payload);
       return;
     }
     const buffered = this.#buffered?.get(key);
@@ -449,7 +466,7 @@ export class WorkflowRun {
     if (jsonLengthOf(value) > CUSTOM_STATUS_BYTES_MAX) {
       throw new LimitError(`a custom status has at most ${CUSTOM_STATUS_BYTES_MAX} characters of JSON`);
     }
-    this.#commands.push({ type: 'SetCustomStatus', value: copyPayload(value) });
+    this.#ask({ type: 'SetCustomStatus', value: copyPayload(value) });
   }
 
   continueAsNew(input: unknown, keepEvents: boolean): void {
@@ -461,7 +478,7 @@ export class WorkflowRun {
   sendEvent(instanceId: string, name: string, payload: unknown): void {
     if (!this.#listens('raiseEvent')) return;
     checkPayload(payload, `the payload of event ${name}`);
-    this.#commands.push({
+    this.#ask({
       type: 'SendEvent',
       event: {
         type: 'EventSent',
@@ -485,6 +502,12 @@ export class WorkflowRun {
     const pending = this.#pending.get(sequence);
     this.#pending.delete(sequence);
     return pending;
+  }
+
+  #ask(command: Command): void {
+    // Most drains ask for one thing.
+    if (this.#commands === undefined) this.#commands = [command];
+    else this.#commands.push(command);
   }
 
   #traced(): string | undefined {
