@@ -46,6 +46,21 @@ export class InstanceActivities {
     return this.#pending.some(isUnderWay);
   }
 
+  /** Numbers of those whose latest attempt has not ended. */
+  underWay(): number[] {
+    const found: number[] = [];
+    for (const activity of this.#pending.values()) if (isUnderWay(activity)) found.push(activity.sequence);
+    return found;
+  }
+
+  /** After a replay: begins these once more. */
+  beginLeftBehind(ctx: Context, state: InstanceState): void {
+    for (const sequence of state.leftBehind) {
+      const activity = this.#pending.get(sequence);
+      if (activity !== undefined) this.#begin(ctx, state, activity);
+    }
+  }
+
   schedule(ctx: Context, state: InstanceState, command: Command & { type: 'ScheduleActivity' }): void {
     const { sequence, name, input, kind, at } = command.event;
     const activity: PendingActivity = {

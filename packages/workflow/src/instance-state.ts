@@ -51,6 +51,8 @@ export class InstanceState {
   pinned = false;
   /** Messages that were acknowledged and wait until the code can run. */
   inbox: InboxItem[] = [];
+  /** Activities that the code did not wait for: it has ended, they have not. */
+  leftBehind: number[] = [];
 
   get executionId(): string {
     return `${this.birth}.${this.generation}`;
@@ -102,6 +104,7 @@ export class InstanceState {
       this.traceparent,
       this.inbox.length === 0 ? null : this.inbox.map((item) => encodeEvent(item.event, this.stamp(item.traceparent))),
       this.pinned,
+      this.leftBehind.length === 0 ? null : this.leftBehind,
     ];
   }
 
@@ -143,6 +146,7 @@ export class InstanceState {
       state.inbox.push({ event: event as InputEvent, traceparent: stamp.traceparent });
     }
     state.pinned = fields[21] === true;
+    state.leftBehind = (fields[22] as number[] | null | undefined) ?? [];
     return state;
   }
 }

@@ -195,7 +195,13 @@ export class Instance {
     result: ActivityResult,
   ): Promise<void> | undefined {
     const execution = this.#execution;
-    if (execution === undefined || !isUnderWay(execution.state, executionId)) return undefined;
+    if (execution === undefined) return undefined;
+    if (!isUnderWay(execution.state, executionId)) {
+      const { state } = execution;
+      if (state.executionId === executionId && state.leftBehind.includes(sequence))
+        execution.leftBehindEnded(ctx, sequence);
+      return undefined;
+    }
     return execution.activityEnded(ctx, sequence, attempt, result);
   }
 
