@@ -288,24 +288,33 @@ export class Instance {
   }
 
   /** How it ended, without what else `describe` tells. */
-  async outcome(nextEntry: number): Promise<InstanceOutcome | undefined> {
-    const { state } = this;
-    return state === undefined ? undefined : outcomeOf(state, await this.#history.last(state, nextEntry));
+  outcome(nextEntry: number): Promise<InstanceOutcome | undefined> {
+    return this.#read(async (state) => outcomeOf(state, await this.#history.last(state, nextEntry)));
   }
 
   /** What `get` shows. */
-  async describe(nextEntry: number): Promise<InstanceMetadata | undefined> {
-    const { state } = this;
-    if (state === undefined) return undefined;
-    const input = await this.#history.input(state);
-    const last = await this.#history.last(state, nextEntry);
-    return metadataOf(this.id, state, input, last);
+  describe(nextEntry: number): Promise<InstanceMetadata | undefined> {
+    return this.#read(async (state) => {
+      const input = await this.#history.input(state);
+      const last = await this.#history.last(state, nextEntry);
+      return metadataOf(this.id, state, input, last);
+    });
+  }
+
+  /** Reads once more when another execution has begun meanwhile: what was looked for may be gone. */
+  async #read<T>(read: (state: InstanceState) => Promise<T>): Promise<T | undefined> {
+    for (;;) {
+      const { state } = this;
+      if (state === undefined) return undefined;
+      const { executionId } = state;
+      const found = await read(state);
+      if (this.state === state && state.executionId === executionId) return found;
+    }
   }
 
   /** Committed events of this execution from a number on. */
   async history(from: number, limit: number): Promise<{ entries: readonly unknown[]; from: number; birth: string }> {
-    const { state } = this;
-    return state === undefined ? { entries: [], from, birth: '' } : this.#history.page(state, from, limit);
+    return (await this.#read((state) => this.#history.page(state, from, limit))) ?? { entries: [], from, birth: '' };
   }
 }
 
