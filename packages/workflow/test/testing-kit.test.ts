@@ -84,6 +84,20 @@ test('a stored history is given whole, in one page or in several', async () => {
   await expect(exportHistory(t.workflows, 'nobody')).rejects.toThrow(InstanceNotFoundError);
 });
 
+test('the history of an instance whose code never ran fits any code', async () => {
+  await using t = await testHost({ workflows: [order], fakes: { charge: () => 'receipt' } });
+  const instance = await t.workflows.start(order, {
+    instanceId: 'i',
+    input: 5,
+    startAt: new Date(t.clock.nowMs() + 1_000),
+  });
+  await instance.terminate();
+  const history = await exportHistory(t.workflows, 'i');
+  expect(history.events).toHaveLength(2);
+  expect(await replayHistory(order, history)).toEqual({ outcome: undefined, output: undefined });
+  await replayExactly(order, history);
+});
+
 test('an exact replay compares inputs and times too', async () => {
   const asks = (input: unknown, delayMs: number) =>
     workflow('w', async (ctx) => {

@@ -45,6 +45,7 @@ export async function replayHistory(
   history: StoredHistory | readonly StoredHistory[],
 ): Promise<ReplayResult> {
   const { identity, past } = wholeHistory(Array.isArray(history) ? history : [history as StoredHistory]);
+  if (neverRan(past)) return { outcome: undefined, output: undefined };
   const outcome = await replayRecorded(workflow, identity, past, silentLogger);
   return { outcome: outcome?.type, output: outcome !== undefined && 'output' in outcome ? outcome.output : undefined };
 }
@@ -57,6 +58,7 @@ export async function replayHistory(
  */
 export async function replayExactly(workflow: AnyWorkflow, history: StoredHistory): Promise<void> {
   const { identity, past } = wholeHistory([history]);
+  if (neverRan(past)) return;
   const run = new WorkflowRun(workflow, identity, silentLogger, false);
   run.replaying = true;
   const recorded = past.filter(isCommandEvent);
@@ -73,6 +75,15 @@ export async function replayExactly(workflow: AnyWorkflow, history: StoredHistor
       `a replay of ${history.instanceId} asks for ${shown(asked[index])} where its history has ${shown(recorded[index])}`,
     );
   }
+}
+
+/** It was terminated, or given up because nobody had the code, before the code ran. */
+function neverRan(past: readonly HistoryEvent[]): boolean {
+  const [, end] = past;
+  if (past.length !== 2 || end === undefined) return false;
+  return (
+    end.type === 'WorkflowTerminated' || (end.type === 'WorkflowFailed' && end.failure.type === 'NotRegisteredError')
+  );
 }
 
 const STAMP = { generation: 0, version: '', traceparent: undefined };
