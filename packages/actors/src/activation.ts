@@ -225,11 +225,7 @@ export class Activation {
   /** Begins turns while there are messages and none runs. */
   pump(): void {
     const wanted = (): boolean =>
-      this.running === undefined &&
-      this.phase === 'active' &&
-      this.#purge === undefined &&
-      !this.#draining &&
-      !this.commits.full;
+      this.running === undefined && this.phase === 'active' && !this.#draining && !this.commits.full;
     for (let count = 0; wanted(); count++) {
       if (count === TURNS_PER_ROUND_MAX) {
         if (!this.#pumpDeferred) {
@@ -241,11 +237,20 @@ export class Activation {
         }
         return;
       }
-      const cause = this.#mailbox.shift();
+      const cause = this.#purge === undefined ? this.#mailbox.shift() : this.#sendBeforePurge();
       if (cause === undefined) break;
       this.#begin(cause);
     }
     this.settle();
+  }
+
+  /**
+   * While a purge waits until the actor's own durable sends are taken, those of others are taken as well: two actors that
+   * are purged and send to each other, or one that sends to itself, would wait for ever. The rest is for the next life.
+   */
+  #sendBeforePurge(): TurnCause | undefined {
+    if (this.record.outbox.size === 0) return undefined;
+    return this.#mailbox.takeFirst((cause) => cause.kind === 'call' && cause.call.stamp !== undefined);
   }
 
   // ── Turns ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -575,9 +580,11 @@ export class Activation {
     else if (this.#deactivateWanted && this.idle) void this.deactivate();
   }
 
-  /** A turn that ended well asked for the end of the actor; its caller waits for that. */
-  wantPurge(turn: Turn, tombstone: Tombstone | undefined): void {
+  /** A turn that ended well asked for the end of the actor; its caller waits for that. False: one has asked before. */
+  wantPurge(turn: Turn, tombstone: Tombstone | undefined): boolean {
+    if (this.#purge !== undefined) return false;
     this.#purge = new Purge(this, turn, tombstone);
+    return true;
   }
 
   /** The record is durably gone, or there was none. */
