@@ -18,7 +18,14 @@ import type { Call } from './call.ts';
 import { copyPayload } from './codec.ts';
 import { CommitPipeline } from './commit-pipeline.ts';
 import { readEntries } from './entries.ts';
-import { asError, LimitError, NotDefinedError, NotExecutedError, OutcomeUnknownError } from './errors.ts';
+import {
+  asError,
+  LimitError,
+  NotDefinedError,
+  NotExecutedError,
+  OutcomeUnknownError,
+  StoreUnavailableError,
+} from './errors.ts';
 import { ACTIVATION_OVERHEAD_BYTES, MAILBOX_LENGTH_MAX, SEND_MARK_TTL_MS, TURNS_PER_ROUND_MAX } from './limits.ts';
 import { Mailbox } from './mailbox.ts';
 import { checkedResult, errorOfThisCall, isThenable } from './outcome.ts';
@@ -427,7 +434,7 @@ export class Activation {
         { actor: formatAddress(this.address), err: error },
         'a turn of a record actor failed; the activation is dropped',
       );
-      if (cause.kind === 'call') cause.call.reject(error);
+      if (cause.kind === 'call') cause.call.reject(this.#outcomeOf(error));
       this.lose(new OutcomeUnknownError(this.address, 'an earlier turn failed', { cause: error }));
       return;
     }
@@ -454,6 +461,14 @@ export class Activation {
       case 'work':
         this.runtime.logger.error({ actor: formatAddress(this.address), err: error }, `a ${cause.kind} turn failed`);
     }
+  }
+
+  /** What the caller hears: that the store did not serve the turn is no answer of the actor, and no reason to give up. */
+  #outcomeOf(error: unknown): unknown {
+    if (!(error instanceof StoreUnavailableError)) return error;
+    return new OutcomeUnknownError(this.address, `the store did not serve its turn: ${error.message}`, {
+      cause: error,
+    });
   }
 
   /** Before the record has the first send in its outbox. */
