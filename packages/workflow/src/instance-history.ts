@@ -6,6 +6,11 @@ import type { Context } from './instance-services.ts';
 import type { InstanceState } from './instance-state.ts';
 import { HISTORY_PAGE_LENGTH } from './limits.ts';
 
+/** The entries that were looked for are no longer there: the instance was purged, or began anew. */
+export class EntriesGone extends Error {
+  override readonly name = 'EntriesGone';
+}
+
 /** The history of one instance, with what this activation remembers of both of its ends. */
 export class InstanceHistory {
   readonly #opening: RecordOpening;
@@ -42,14 +47,17 @@ export class InstanceHistory {
     }
   }
 
+  /** @throws {EntriesGone} */
   async last(state: InstanceState, nextEntry: number): Promise<HistoryEvent | undefined> {
     if (this.#last === undefined && nextEntry > state.firstEntry) {
       const [entry] = await this.#opening.read(nextEntry - 1, 1);
       if (entry !== undefined) this.#last ??= decodeEvent(entry).event;
+      if (this.#last === undefined) throw new EntriesGone();
     }
     return this.#last;
   }
 
+  /** @throws {EntriesGone} */
   async input(state: InstanceState): Promise<unknown> {
     if (this.#input === undefined) {
       const waiting = state.inbox[0]?.event;
@@ -57,7 +65,8 @@ export class InstanceHistory {
       else {
         const [entry] = await this.#opening.read(state.firstEntry, 1);
         const event = entry === undefined ? undefined : decodeEvent(entry).event;
-        this.#input ??= { value: event?.type === 'WorkflowStarted' ? event.input : undefined };
+        if (event?.type === 'WorkflowStarted') this.#input ??= { value: event.input };
+        if (this.#input === undefined) throw new EntriesGone();
       }
     }
     return this.#input.value;

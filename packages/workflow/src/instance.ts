@@ -12,7 +12,7 @@ import { Execution } from './execution.ts';
 import { failureOf } from './failure.ts';
 import type { EventRaised } from './history.ts';
 import { tellParent } from './instance-children.ts';
-import { InstanceHistory } from './instance-history.ts';
+import { EntriesGone, InstanceHistory } from './instance-history.ts';
 import { metadataOf, outcomeOf } from './instance-metadata.ts';
 import {
   CODE_REMINDER,
@@ -301,13 +301,18 @@ export class Instance {
     });
   }
 
-  /** Reads once more when another execution has begun meanwhile: what was looked for may be gone. */
+  /** Reads once more when another execution has begun meanwhile. Undefined: it is not there, or was purged meanwhile. */
   async #read<T>(read: (state: InstanceState) => Promise<T>): Promise<T | undefined> {
     for (;;) {
       const { state } = this;
       if (state === undefined) return undefined;
       const { executionId } = state;
-      const found = await read(state);
+      let found: T | undefined;
+      try {
+        found = await read(state);
+      } catch (error) {
+        if (!(error instanceof EntriesGone)) throw error;
+      }
       if (this.state === state && state.executionId === executionId) return found;
     }
   }

@@ -151,3 +151,21 @@ test('a read that a new life of the instance overtakes tells of one of the two',
   await t.workflows.raiseEvent('i', 'go', 'second');
   expect(await result).toBe('second');
 });
+
+test('a read that a purge overtakes finds nothing', async () => {
+  const w = workflow('w', async () => 'done');
+  const first = await testHost({ workflows: [w] });
+  await first.workflows.start(w, { instanceId: 'i' });
+  await using t = await first.crash();
+  // The end is read when it is gone, and before its actor has heard that.
+  t.store.faults = (operation) =>
+    operation === 'read' ? { delayMs: 1_000 } : operation === 'purge' ? { answerDelayMs: 2_000 } : undefined;
+  const found = t.workflows.get('i');
+  const result = t.workflows.result('i').catch((error: Error) => error.name);
+  await t.settle();
+  const purged = t.workflows.purge('i');
+  await t.advance('5s');
+  expect(await found).toBeUndefined();
+  expect(await result).toBe('InstanceNotFoundError');
+  await purged;
+});
