@@ -243,9 +243,16 @@ test('a turn that the store fails has an unknown outcome, and a durable send is 
         ctx.changed();
       },
     },
-    readOnly: { read: (ctx) => ctx.local.read },
+    readOnly: { read: (ctx: RecordReadContext<{ read: number }>) => ctx.local.read },
   });
-  const sender = actor('sender', { state: () => ({}), methods: { send: (ctx): void => ctx.send(reader, 'a').look() } });
+  const sender = actor('sender', {
+    state: () => ({}),
+    methods: {
+      send(ctx) {
+        ctx.send(reader, 'a').look();
+      },
+    },
+  });
   const { host, store, clock } = await startRig([reader, sender]);
   failNext(store, 'read', { fail: 'before-write' });
   await expect(host.actor(reader, 'a').look()).rejects.toBeInstanceOf(OutcomeUnknownError);

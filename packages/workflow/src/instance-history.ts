@@ -1,7 +1,7 @@
 // What an instance writes to its record and reads of it: the events of the execution that is under way, or was the last.
 
 import type { RecordOpening } from '@troupe/actors';
-import { decodeEvent, encodeEvent, type HistoryEvent } from './history.ts';
+import { decodeEvent, encodeEvent, isEndEvent, type HistoryEvent } from './history.ts';
 import type { Context } from './instance-services.ts';
 import type { InstanceState } from './instance-state.ts';
 import { HISTORY_PAGE_LENGTH } from './limits.ts';
@@ -51,7 +51,9 @@ export class InstanceHistory {
   async last(state: InstanceState, nextEntry: number): Promise<HistoryEvent | undefined> {
     if (this.#last === undefined && nextEntry > state.firstEntry) {
       const [entry] = await this.#opening.read(nextEntry - 1, 1);
-      if (entry !== undefined) this.#last ??= decodeEvent(entry).event;
+      const event = entry === undefined ? undefined : decodeEvent(entry).event;
+      // Where it was trimmed, the first that is kept is read instead: it is no end.
+      if (event !== undefined && (state.ended === undefined || isEndEvent(event))) this.#last ??= event;
       if (this.#last === undefined) throw new EntriesGone();
     }
     return this.#last;
