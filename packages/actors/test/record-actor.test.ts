@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { actor, OutcomeUnknownError, recordActor, type RecordReadContext } from '../src/index.ts';
+import { actor, OutcomeUnknownError, recordActor, type RecordOpening, type RecordReadContext } from '../src/index.ts';
 import { deferred, failNext, Pause, restart, settled, startRig, watch } from './harness.ts';
 
 interface Local {
@@ -233,8 +233,12 @@ test('a paused store is given one commit for many turns', async () => {
 });
 
 test('a turn that the store fails has an unknown outcome, and a durable send is tried again', async () => {
+  interface Reading {
+    readonly opening: RecordOpening;
+    read: number;
+  }
   const reader = recordActor('reader', {
-    open: (opening) => ({ opening, read: 0 }),
+    open: (opening: RecordOpening): Reading => ({ opening, read: 0 }),
     snapshot: ({ read }) => read,
     methods: {
       async look(ctx) {
@@ -243,7 +247,7 @@ test('a turn that the store fails has an unknown outcome, and a durable send is 
         ctx.changed();
       },
     },
-    readOnly: { read: (ctx: RecordReadContext<{ read: number }>) => ctx.local.read },
+    readOnly: { read: (ctx: RecordReadContext<Reading>) => ctx.local.read },
   });
   const sender = actor('sender', {
     state: () => ({}),
