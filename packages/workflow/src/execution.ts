@@ -231,6 +231,12 @@ export class Execution {
     this.end(ctx, { type: 'failed', failure: failureOf(missing) });
   }
 
+  /** The time to start has come: without the reminder nothing waits for it, whatever the clock says later. */
+  async startDue(ctx: Context): Promise<void> {
+    ctx.cancelReminder(START_REMINDER);
+    await this.proceed(ctx);
+  }
+
   async retryDue(ctx: Context, sequence: number): Promise<void> {
     // While suspended or stalled nothing new begins: what is due then begins when the code goes on.
     if (!(await this.#resumeCode(ctx))) this.#stallWithoutCode(ctx);
@@ -279,7 +285,9 @@ export class Execution {
       state.stalled === undefined &&
       !this.#turnOut &&
       !this.#settling &&
-      (state.startAtMs === undefined || state.startAtMs <= ctx.nowMs())
+      (state.startAtMs === undefined ||
+        state.startedAtMs !== undefined ||
+        !ctx.reminders().some((reminder) => reminder.name === START_REMINDER))
     );
   }
 

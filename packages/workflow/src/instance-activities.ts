@@ -101,19 +101,23 @@ export class InstanceActivities {
 
   /** After a replay: begins what was under way once more, and what has become due. */
   beginAgain(ctx: Context, state: InstanceState): void {
-    const nowMs = ctx.nowMs();
-    for (const activity of this.#pending.values()) {
-      if ((activity.nextAttemptAtMs ?? 0) > nowMs) continue;
-      activity.nextAttemptAtMs = undefined;
-      this.#begin(ctx, state, activity);
-    }
+    this.#beginIf(ctx, state, () => true);
   }
 
   /** Begins attempts that became due while nothing could begin. */
   beginDue(ctx: Context, state: InstanceState): void {
-    const nowMs = ctx.nowMs();
+    this.#beginIf(ctx, state, (activity) => activity.nextAttemptAtMs !== undefined);
+  }
+
+  /** Begins those that are wanted and that no reminder stands for. A clock that was set back makes none wait again. */
+  #beginIf(ctx: Context, state: InstanceState, wanted: (activity: PendingActivity) => boolean): void {
+    let reminders: ReadonlySet<string> | undefined;
     for (const activity of this.#pending.values()) {
-      if (activity.nextAttemptAtMs === undefined || activity.nextAttemptAtMs > nowMs) continue;
+      if (!wanted(activity)) continue;
+      if (activity.nextAttemptAtMs !== undefined) {
+        reminders ??= new Set(ctx.reminders().map(({ name }) => name));
+        if (reminders.has(`${RETRY_REMINDER}${activity.sequence}`)) continue;
+      }
       activity.nextAttemptAtMs = undefined;
       this.#begin(ctx, state, activity);
     }

@@ -252,7 +252,7 @@ export class Instance {
     } else if (execution.state.ended !== undefined) {
       return;
     } else if (name === START_REMINDER) {
-      await execution.proceed(ctx);
+      await execution.startDue(ctx);
     } else if (name === CODE_REMINDER) {
       execution.codeDue(ctx);
     } else if (name.startsWith(RETRY_REMINDER)) {

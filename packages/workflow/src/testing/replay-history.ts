@@ -1,7 +1,7 @@
 import { inspect, isDeepStrictEqual } from 'node:util';
 import type { Logger } from '@troupe/actors';
 import type { HistoryEntry } from '../client-interface.ts';
-import { isRecorded } from '../command.ts';
+import { isRecorded, type Outcome } from '../command.ts';
 import {
   encodeEvent,
   isCommandEvent,
@@ -59,9 +59,24 @@ export async function replayHistory(
 export async function replayExactly(workflow: AnyWorkflow, history: StoredHistory): Promise<void> {
   const { identity, past } = wholeHistory([history]);
   if (neverRan(past)) return;
+  const recorded = past.filter(isCommandEvent);
+  const { asked } = await runAgain(workflow, identity, past);
+  for (let index = 0; index < Math.max(recorded.length, asked.length); index++) {
+    if (isDeepStrictEqual(stored(recorded[index]), stored(asked[index]))) continue;
+    throw new Error(
+      `a replay of ${history.instanceId} asks for ${shown(asked[index])} where its history has ${shown(recorded[index])}`,
+    );
+  }
+}
+
+/** Feeds the code what is recorded, and compares nothing: what it asks for, and how it ends if it does. */
+export async function runAgain(
+  workflow: AnyWorkflow,
+  identity: RunIdentity,
+  past: readonly HistoryEvent[],
+): Promise<{ readonly asked: readonly CommandEvent[]; readonly outcome: Outcome | undefined }> {
   const run = new WorkflowRun(workflow, identity, silentLogger, false);
   run.replaying = true;
-  const recorded = past.filter(isCommandEvent);
   const asked: CommandEvent[] = [];
   for (const event of past) {
     if (!isInputEvent(event)) continue;
@@ -69,12 +84,7 @@ export async function replayExactly(workflow: AnyWorkflow, history: StoredHistor
     await new Promise<void>((resolve) => whenQuiescent(resolve));
     for (const command of run.take()) if (isRecorded(command)) asked.push(command.event);
   }
-  for (let index = 0; index < Math.max(recorded.length, asked.length); index++) {
-    if (isDeepStrictEqual(stored(recorded[index]), stored(asked[index]))) continue;
-    throw new Error(
-      `a replay of ${history.instanceId} asks for ${shown(asked[index])} where its history has ${shown(recorded[index])}`,
-    );
-  }
+  return { asked, outcome: run.outcome };
 }
 
 /** It was terminated, or given up because nobody had the code, before the code ran. */
