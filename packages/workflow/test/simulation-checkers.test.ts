@@ -3,20 +3,22 @@
 import { describe, expect, test } from 'vitest';
 import { workflow } from '../src/index.ts';
 import { encodeEvent, type HistoryEvent } from '../src/history.ts';
-import { InstanceState } from '../src/instance-state.ts';
+import { InstanceState, type InboxItem } from '../src/instance-state.ts';
 import type { InstanceMetadata } from '../src/status.ts';
 import {
   checkAnswers,
   checkEnded,
   checkExecutions,
   checkGenerations,
+  checkKept,
+  checkMoved,
   checkQuiet,
   checkRecorded,
   checkReplays,
   type Arrival,
   type ClientCall,
 } from './simulation/checkers.ts';
-import type { ExecutionLog, LoggedExecution } from './simulation/execution-log.ts';
+import { vanishedEvents, type ExecutionLog, type LoggedExecution } from './simulation/execution-log.ts';
 
 // ── A good history: one activity, one timer, one child, one event ────────────────────────────────────────────────────
 
@@ -54,7 +56,12 @@ function execution(events: readonly HistoryEvent[], generations: readonly number
 }
 
 function logOf(events: readonly HistoryEvent[] = good, purges: ExecutionLog['purges'] = []): ExecutionLog {
-  return { executions: new Map([['i', [execution(events)]]]), states: new Map([['i', new InstanceState()]]), purges };
+  return {
+    executions: new Map([['i', [execution(events)]]]),
+    states: new Map([['i', new InstanceState()]]),
+    purges,
+    vanished: [],
+  };
 }
 
 const without = (...positions: readonly number[]): HistoryEvent[] =>
@@ -84,6 +91,7 @@ describe('I15, what is recorded', () => {
     ['no start', without(1), 'is event 1'],
     ['something after the end', [...good, good[7]!], 'EventRaised after its end'],
     ['two ends', [...good, good[8]!], 'WorkflowCompleted after its end'],
+    ['a result while it is suspended', withNext(3, { type: 'WorkflowSuspended', at: 1 }), 'while it is suspended'],
   ])('refuses %s', (_, events, problem) => {
     expect(checkRecorded(logOf(events)).join('\n')).toContain(problem);
   });
@@ -139,6 +147,43 @@ describe('I16, executions', () => {
   });
 });
 
+describe('I17, what is to be done', () => {
+  const stateOf = (change: Partial<InstanceState>): InstanceState =>
+    Object.assign(new InstanceState(), { birth: 'life', startedAtMs: 0 }, change);
+  const logIn = (events: readonly HistoryEvent[], change: Partial<InstanceState> = {}): ExecutionLog => ({
+    ...logOf(events),
+    states: new Map([
+      ['i', stateOf(change)],
+      ['kid', stateOf({ ended: 'completed' })],
+    ]),
+  });
+  const item: InboxItem = {
+    event: { type: 'EventRaised', at: 1, name: 'e', payload: 'event 2' },
+    traceparent: undefined,
+  };
+
+  test('refuses an activity without a result, a timer that is due, a child that has ended, and a full inbox', () => {
+    const open = without(9);
+    expect(checkMoved(logIn(open), 1_000)).toEqual([]);
+    expect(checkMoved(logIn(without(4, 9)), 1_000)).toEqual(['i (running) waits for activity #1']);
+    expect(checkMoved(logIn(without(5, 9)), 1_000)).toEqual(['i (running) waits for timer #2']);
+    expect(checkMoved(logIn(without(5, 9)), 49)).toEqual([]);
+    expect(checkMoved(logIn(without(7, 9)), 1_000)).toEqual(['i (running) waits for kid, which has ended']);
+    expect(checkMoved(logIn(open, { inbox: [item] }), 1_000)).toHaveLength(1);
+    expect(checkMoved(logIn(good, { ended: 'completed', leftBehind: [1] }), 1_000)).toHaveLength(1);
+    expect(checkMoved(logIn(without(4, 9), { inbox: [item], suspended: true }), 1_000)).toEqual([]);
+  });
+
+  test('refuses what waits in a record and vanishes, unless its life ends', () => {
+    const [before, after] = [stateOf({ inbox: [item] }), stateOf({ generation: 2 })];
+    expect(vanishedEvents('i', before, after, [])).toEqual(['i: event 2 waited and vanished']);
+    expect(vanishedEvents('i', before, after, [item.event])).toEqual([]);
+    expect(vanishedEvents('i', before, before, [])).toEqual([]);
+    expect(vanishedEvents('i', before, stateOf({ ended: 'terminated' }), [])).toEqual([]);
+    expect(vanishedEvents('i', before, stateOf({ birth: 'another life' }), [])).toEqual([]);
+  });
+});
+
 describe('I17, the end', () => {
   const found = (runtimeStatus: string): InstanceMetadata => ({ instanceId: 'i', runtimeStatus }) as InstanceMetadata;
 
@@ -163,6 +208,39 @@ describe('I18, generations', () => {
     expect(checkGenerations(logOf(changed(4, { result: { key: 'i/life.2/1' } })))).toHaveLength(1);
     expect(checkGenerations(logOf(changed(4, { result: undefined })))).toHaveLength(1);
     expect(checkGenerations(logOf(changed(7, { output: { instanceId: 'other' } })))).toHaveLength(1);
+  });
+});
+
+describe('I18, kept events', () => {
+  const looping = workflow('w', async (ctx, n: number) => {
+    await ctx.waitForExternalEvent('e');
+    if (n === 1) ctx.continueAsNew(2);
+  });
+  const raised = (payload: string): HistoryEvent => ({ type: 'EventRaised', at: 1, name: 'e', payload });
+  const kept = (payload: string): HistoryEvent => ({ type: 'EventRaised', at: 1, name: 'other', payload });
+  const log = (second: readonly HistoryEvent[]): ExecutionLog => ({
+    ...logOf(),
+    executions: new Map([
+      [
+        'i',
+        [
+          { ...execution([good[0]!, kept('first'), kept('second'), raised('go')]), replacedAtMs: 1 },
+          {
+            ...execution([{ ...good[0]!, input: 2 } as HistoryEvent, ...second], [2, 2, 2, 2, 2]),
+            executionId: 'life.2',
+          },
+        ],
+      ],
+    ]),
+  });
+
+  test('refuses the next execution when it lacks one, or has them in another order', async () => {
+    expect(await checkKept(log([kept('first'), kept('second'), raised('third')]), looping)).toEqual([]);
+    expect(await checkKept(log([kept('first'), raised('third')]), looping)).toHaveLength(1);
+    expect(await checkKept(log([kept('second'), kept('first')]), looping)).toHaveLength(2);
+    expect(await checkKept(log([]), looping)).toHaveLength(2);
+    // It ended before it met the second.
+    expect(await checkKept(log([kept('first'), good[8]!]), looping)).toEqual([]);
   });
 });
 

@@ -1,9 +1,10 @@
 // What must hold of every run, whatever befell it. Each checker is a function over what was recorded and gives what is
 // wrong, a line each; `simulation-checkers.test.ts` shows that each refuses a history that it must refuse.
 
-import { isEndEvent, type HistoryEvent } from '../../src/history.ts';
+import { isEndEvent, isInputEvent, type HistoryEvent } from '../../src/history.ts';
 import { isTerminal, type InstanceMetadata } from '../../src/status.ts';
 import { replayExactly, replayHistory } from '../../src/testing.ts';
+import { runAgain } from '../../src/testing/replay-history.ts';
 import type { AnyWorkflow } from '../../src/workflow.ts';
 import { storedHistory, type ExecutionLog, type LoggedExecution } from './execution-log.ts';
 
@@ -27,16 +28,23 @@ export interface ClientCall {
 
 const all = (log: ExecutionLog): LoggedExecution[] => [...log.executions.values()].flat();
 const nameOf = ({ instanceId, executionId }: LoggedExecution): string => `${instanceId} (${executionId})`;
-/** I15: what is recorded of an execution makes sense: one start, one result for each command, one end, nothing after it. */
+/**
+ * I15: what is recorded of an execution makes sense: one start, one result for each command, one end, nothing after it;
+ * while it is suspended its code is told nothing.
+ */
 export function checkRecorded(log: ExecutionLog): string[] {
   const wrong: string[] = [];
   for (const execution of all(log)) {
     const commands = new Map<number, HistoryEvent['type']>();
     const results = new Set<number>();
     let ended = false;
+    let suspended = false;
     for (const [index, { event, generation }] of execution.events.entries()) {
       const say = (problem: string): void => void wrong.push(`${nameOf(execution)}: ${event.type} ${problem}`);
       if (ended) say('after its end');
+      if (suspended && isInputEvent(event) && event.type !== 'UndoRequested') say('while it is suspended');
+      if (event.type === 'WorkflowSuspended') suspended = true;
+      if (event.type === 'WorkflowResumed' || event.type === 'UndoRequested') suspended = false;
       if ((event.type === 'WorkflowStarted') !== (index === 0)) say(`is event ${index + 1}`);
       if (generation !== execution.events[0]!.generation) say(`is of execution ${generation}`);
       switch (event.type) {
@@ -92,6 +100,30 @@ export async function checkReplays(log: ExecutionLog, workflow: AnyWorkflow): Pr
       if (outcome !== recorded) wrong.push(`${nameOf(execution)}: a replay ends ${outcome} instead of ${recorded}`);
     } catch (error) {
       wrong.push(`${nameOf(execution)}: ${(error as Error).message}`);
+    }
+  }
+  return wrong;
+}
+
+/** I18: what nobody had taken when an execution continued as new comes first to the next, in its order. */
+export async function checkKept(log: ExecutionLog, workflow: AnyWorkflow): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const executions of log.executions.values()) {
+    for (const [index, execution] of executions.entries()) {
+      const next = executions[index + 1];
+      if (execution.executionId === undefined || next === undefined) continue;
+      // The next of another life has nothing of this one.
+      if (next.events[0]!.generation !== execution.events[0]!.generation + 1) continue;
+      const { instanceId, executionId, events } = execution;
+      const past = events.map(({ event }) => event);
+      const { outcome } = await runAgain(workflow, { instanceId, executionId, parent: undefined }, past);
+      const kept = outcome?.type === 'continued' ? outcome.kept : [];
+      const raised = next.events.flatMap(({ event }) => (event.type === 'EventRaised' ? [event.payload] : []));
+      const open = !next.events.some(({ event }) => isEndEvent(event)) && next.replacedAtMs === Infinity;
+      for (const [position, { payload }] of kept.entries()) {
+        if (position < raised.length ? raised[position] === payload : !open) continue;
+        wrong.push(`${nameOf(execution)}: ${String(payload)} was kept and is not what the next execution met`);
+      }
     }
   }
   return wrong;
@@ -157,6 +189,38 @@ export function checkExecutions(
 
 function isResultOf(event: HistoryEvent, sequence: number): boolean {
   return (event.type === 'ActivityCompleted' || event.type === 'ActivityFailed') && event.sequence === sequence;
+}
+
+/**
+ * I17: once it is calm, and before anybody touches anything, each instance has done whatever it has to do: nothing waits in
+ * its record, every activity has its result, every timer that is due has fired, every end of a child is known.
+ */
+export function checkMoved(log: ExecutionLog, nowMs: number): string[] {
+  const wrong: string[] = [];
+  for (const [instanceId, state] of log.states) {
+    const execution = log.executions.get(instanceId)?.at(-1);
+    if (state.suspended || (state.startAtMs ?? 0) > nowMs) continue;
+    const say = (problem: string): void => void wrong.push(`${instanceId} (${state.status}) ${problem}`);
+    if (state.inbox.length > 0) say(`leaves ${state.inbox[0]!.event.type} in its inbox`);
+    if (state.leftBehind.length > 0) say(`has not begun what it left behind`);
+    if (state.ended !== undefined || execution?.executionId !== state.executionId) continue;
+    const known = new Set(execution.events.map(({ event }) => resultFor(event)));
+    for (const { event } of execution.events) {
+      if (!('sequence' in event) || known.has(event.sequence)) continue;
+      if (event.type === 'ActivityScheduled') say(`waits for activity #${event.sequence}`);
+      // A wait that ended has cancelled its timer.
+      if (event.type === 'TimerCreated' && event.eventName === undefined && event.dueAtMs <= nowMs)
+        say(`waits for timer #${event.sequence}`);
+      if (event.type === 'ChildScheduled' && log.states.get(event.instanceId)?.ended !== undefined && !event.detached)
+        say(`waits for ${event.instanceId}, which has ended`);
+    }
+  }
+  return wrong;
+}
+
+/** Number of what the event is the result of. */
+function resultFor(event: HistoryEvent): number | undefined {
+  return event.type in COMMAND_OF ? (event as HistoryEvent & { sequence: number }).sequence : undefined;
 }
 
 /** I17: once it is calm, and every event came that somebody could wait for, everything has ended. */

@@ -30,12 +30,15 @@ export interface ExecutionLog {
   readonly executions: ReadonlyMap<string, readonly LoggedExecution[]>;
   readonly states: ReadonlyMap<string, InstanceState>;
   readonly purges: readonly { readonly instanceId: string; readonly atMs: number }[];
+  /** Events that waited in a record, and were neither met by the code nor waited on after a commit. */
+  readonly vanished: readonly string[];
 }
 
 export function executionLog(applied: readonly AppliedWrite[]): ExecutionLog {
   const executions = new Map<string, LoggedExecution[]>();
   const states = new Map<string, InstanceState>();
   const purges: { instanceId: string; atMs: number }[] = [];
+  const vanished: string[] = [];
   const seen = new Set<string>();
   for (const { address, atMs, kind, revision, commit } of applied) {
     if (address.type !== 'workflow') continue;
@@ -52,7 +55,13 @@ export function executionLog(applied: readonly AppliedWrite[]): ExecutionLog {
     if (commit === undefined || seen.has(`${instanceId} ${revision}`)) continue;
     seen.add(`${instanceId} ${revision}`);
     const { state, entries } = commitContents(commit);
-    if (state !== undefined) states.set(instanceId, InstanceState.of(state));
+    const before = states.get(instanceId);
+    if (state !== undefined) {
+      const after = InstanceState.of(state);
+      states.set(instanceId, after);
+      const met = entries.map((encoded) => decodeEvent(encoded).event);
+      if (before !== undefined) vanished.push(...vanishedEvents(instanceId, before, after, met));
+    }
     const begun: { execution: LoggedExecution; firstEntry: number }[] = [];
     for (const [index, encoded] of entries.entries()) {
       const { event, stamp } = decodeEvent(encoded);
@@ -71,7 +80,24 @@ export function executionLog(applied: readonly AppliedWrite[]): ExecutionLog {
     if (last?.executionId !== undefined && now !== undefined && last.executionId !== now.executionId)
       last.replacedAtMs = Math.min(last.replacedAtMs, atMs);
   }
-  return { executions, states, purges };
+  return { executions, states, purges, vanished };
+}
+
+/** What waited before a commit and is nowhere after it, although the life of the instance went on. */
+export function vanishedEvents(
+  instanceId: string,
+  before: InstanceState,
+  after: InstanceState,
+  met: readonly HistoryEvent[],
+): string[] {
+  if (after.birth !== before.birth || after.ended !== undefined) return [];
+  const payloads = (events: readonly HistoryEvent[]): unknown[] =>
+    events.flatMap((event) => (event.type === 'EventRaised' ? [event.payload] : []));
+  const waiting = (state: InstanceState): unknown[] => payloads(state.inbox.map(({ event }) => event));
+  const left = [...waiting(after), ...payloads(met)];
+  return waiting(before)
+    .filter((payload) => !left.includes(payload))
+    .map((payload) => `${instanceId}: ${String(payload)} waited and vanished`);
 }
 
 /** Those that began in one commit: its state names the last, and executions before that in the same life. */

@@ -4,6 +4,7 @@
 import {
   ALL_FAULTS,
   NO_FAULTS,
+  SeededRandom,
   simulate,
   type HostParts,
   type Simulation,
@@ -16,6 +17,8 @@ import {
   checkEnded,
   checkExecutions,
   checkGenerations,
+  checkKept,
+  checkMoved,
   checkQuiet,
   checkRecorded,
   checkReplays,
@@ -33,6 +36,8 @@ const IDLE_TIMEOUT_MS = 10_000;
  * before a commit of the owner before, and hears of it only when that activation is idle and the index is looked at again.
  */
 const SETTLING_MS = 5 * 60_000;
+/** The clock of a host may be behind by the sum of its jumps: what is due by it may not have come yet. */
+const CLOCK_JUMPS_MS = 60_000;
 /** Every fourth seed is left in peace: there nothing may happen twice. */
 const isDisturbed = (seed: number): boolean => seed % 4 !== 0;
 
@@ -74,6 +79,7 @@ class World {
   readonly #calls: ClientCall[] = [];
   #simulation: Simulation<WorkflowHost> | undefined;
   #log: ExecutionLog | undefined;
+  #calm = false;
 
   constructor(seed: number, callCount: number) {
     this.#seed = seed;
@@ -97,14 +103,17 @@ class World {
 
   async play(simulation: Simulation<WorkflowHost>): Promise<void> {
     this.#simulation = simulation;
+    if (isDisturbed(this.#seed)) killAfterWrites(simulation, () => this.#calm);
     // Until the hosts that have just started have shared the partitions out: a takeover is a fault.
     if (!isDisturbed(this.#seed)) await simulation.sleep(5_000);
     for (let call = 0; call < this.#callCount; call++) {
       await simulation.sleep(simulation.random.integer(1, simulation.random.pick([5, 300, 2_000])));
       this.#callSomething(simulation, call);
     }
+    this.#calm = true;
     await simulation.calm();
     await simulation.sleep(SETTLING_MS);
+    const moved = checkMoved(executionLog(simulation.storage.applied), simulation.nowMs() - CLOCK_JUMPS_MS);
     const instances = await this.#letEnd(simulation);
     const before = this.#done(simulation);
     await simulation.sleep(15 * 60_000);
@@ -112,6 +121,9 @@ class World {
     const listed = await this.#listed(simulation);
     const log = (this.#log = executionLog(simulation.storage.applied));
     const wrong = [
+      ...moved,
+      ...checkMoved(log, simulation.nowMs() - CLOCK_JUMPS_MS),
+      ...log.vanished,
       ...checkRecorded(log),
       ...checkGenerations(log),
       ...checkExecutions(log, this.#arrivals, loadsIn(simulation.trace), isDisturbed(this.#seed)),
@@ -119,6 +131,7 @@ class World {
       ...checkQuiet(before, after),
       ...checkAnswers(log, this.#calls),
       ...(await checkReplays(log, interpreter)),
+      ...(await checkKept(log, interpreter)),
     ];
     if (wrong.length > 0) throw new Error(`${wrong.length} things are wrong:\n${wrong.slice(0, 20).join('\n')}`);
   }
@@ -229,6 +242,21 @@ class World {
   #done({ storage, network }: Simulation<WorkflowHost>): Doings {
     return { writes: storage.applied.length, messages: network.sent.length, executions: this.#arrivals.length };
   }
+}
+
+/**
+ * Kills a host now and then just when the answer to a write comes to it: what is durable then is known to nobody, and
+ * whatever it was to lead to has not begun.
+ */
+function killAfterWrites(simulation: Simulation<WorkflowHost>, isCalm: () => boolean): void {
+  const random = new SeededRandom(simulation.seed);
+  simulation.beforeHappening((hostId, line) => {
+    if (isCalm() || !/ commit workflow\/\S+ \S+ at \d+: done$/.test(line) || !random.chance(0.01)) return;
+    const host = simulation.hosts.find((one) => one.hostId === hostId);
+    if (host === undefined) return;
+    host.kill();
+    void simulation.sleep(random.integer(1, 3_000)).then(() => host.start());
+  });
 }
 
 /** When which instance was loaded: an activation each. */
