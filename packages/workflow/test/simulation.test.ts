@@ -8,27 +8,31 @@ import { runSeed } from './simulation/run.ts';
 const command = 'npx vitest run packages/workflow/test/simulation.test.ts';
 const alone = process.env['TROUPE_SEED'] !== undefined;
 
-test('whatever goes wrong, work is recorded once, done as promised, and comes to its end', async () => {
-  const met = new Map<string, number>();
-  const meet = (what: string, times = 1): void => void met.set(what, (met.get(what) ?? 0) + times);
-  const ran = await forEachSeed({ count: 150, command }, async (seed) => {
-    const { log, arrivals, calls } = await runSeed({ seed });
-    for (const executions of log.executions.values()) {
-      for (const { events } of executions) {
-        for (const { event } of events) meet(event.type);
-        if (events[0]!.generation > 1) meet('another execution');
+test(
+  'whatever goes wrong, work is recorded once, done as promised, and comes to its end',
+  { timeout: 3_600_000 },
+  async () => {
+    const met = new Map<string, number>();
+    const meet = (what: string, times = 1): void => void met.set(what, (met.get(what) ?? 0) + times);
+    const ran = await forEachSeed({ count: 150, command }, async (seed) => {
+      const { log, arrivals, calls } = await runSeed({ seed });
+      for (const executions of log.executions.values()) {
+        for (const { events } of executions) {
+          for (const { event } of events) meet(event.type);
+          if (events[0]!.generation > 1) meet('another execution');
+        }
       }
-    }
-    meet('a purge', log.purges.length);
-    meet('a body that ran twice', arrivals.length - new Set(arrivals.map(({ key, attempt }) => key + attempt)).size);
-    for (const { outcome } of calls) meet(outcome);
-  });
-  expect(ran).toBeGreaterThan(0);
-  if (alone) return;
-  // A simulation that never meets a thing shows nothing about it.
-  expect([...met.keys()]).toEqual(expect.arrayContaining(THINGS));
-  expect(met.get('a body that ran twice')).toBeGreaterThan(ran / 50);
-});
+      meet('a purge', log.purges.length);
+      meet('a body that ran twice', arrivals.length - new Set(arrivals.map(({ key, attempt }) => key + attempt)).size);
+      for (const { outcome } of calls) meet(outcome);
+    });
+    expect(ran).toBeGreaterThan(0);
+    if (alone) return;
+    // A simulation that never meets a thing shows nothing about it.
+    expect([...met.keys()]).toEqual(expect.arrayContaining(THINGS));
+    expect(met.get('a body that ran twice')).toBeGreaterThan(ran / 50);
+  },
+);
 
 const THINGS = [
   'ActivityScheduled',

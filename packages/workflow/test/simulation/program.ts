@@ -138,7 +138,7 @@ function randomOp(random: SeededRandom, instanceIds: readonly string[], depth: n
     case 10:
       return { op: 'leave', takesMs };
     case 11:
-      return random.chance(0.3) ? { op: 'fail' } : { op: 'timer', ms: 100 };
+      return random.chance(0.3) ? { op: 'fail' } : { op: 'leave', takesMs };
     case 12: {
       const attempts = random.integer(1, 4);
       return { op: 'activity', takesMs, failures: random.integer(1, 4), attempts };

@@ -251,7 +251,7 @@ class World {
 function killAfterWrites(simulation: Simulation<WorkflowHost>, isCalm: () => boolean): void {
   const random = new SeededRandom(simulation.seed);
   simulation.beforeHappening((hostId, line) => {
-    if (isCalm() || !/ commit workflow\/\S+ \S+ at \d+: done$/.test(line) || !random.chance(0.01)) return;
+    if (isCalm() || !/ commit workflow\/\S+ \S+ at \d+: done$/.test(line) || !random.chance(0.02)) return;
     const host = simulation.hosts.find((one) => one.hostId === hostId);
     if (host === undefined) return;
     host.kill();
