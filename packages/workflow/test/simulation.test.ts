@@ -14,7 +14,7 @@ test(
   async () => {
     const met = new Map<string, number>();
     const meet = (what: string, times = 1): void => void met.set(what, (met.get(what) ?? 0) + times);
-    const ran = await forEachSeed({ count: 150, command }, async (seed) => {
+    const ran = await forEachSeed({ count: 250, command }, async (seed) => {
       const { log, arrivals, calls } = await runSeed({ seed });
       for (const executions of log.executions.values()) {
         for (const { events } of executions) {

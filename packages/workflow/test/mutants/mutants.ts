@@ -12,7 +12,7 @@ export const mutants: readonly Mutant[] = [
     find: 'return state.ended === undefined && state.executionId === executionId;',
     replace: 'return state.ended === undefined;',
     run: 'random',
-    seed: 1,
+    seed: 6,
   },
   {
     name: 'results-after-the-end',
@@ -39,7 +39,7 @@ export const mutants: readonly Mutant[] = [
     find: '          this.#activities.drop(event.sequence);\n',
     replace: '',
     run: 'random',
-    seed: 1,
+    seed: 78,
   },
   {
     name: 'no-work-flag',
@@ -48,7 +48,7 @@ export const mutants: readonly Mutant[] = [
     find: ' || this.#activities.anyUnderWay;',
     replace: ';',
     run: 'random',
-    seed: 1,
+    seed: 5,
   },
   {
     name: 'no-work-flag-for-the-inbox',
@@ -57,7 +57,7 @@ export const mutants: readonly Mutant[] = [
     find: '(state.inbox.length > 0 && this.#canRun(ctx)) || this.#activities',
     replace: 'this.#activities',
     run: 'random',
-    seed: 1,
+    seed: 53,
   },
   {
     name: 'left-behind-is-lost',
@@ -66,7 +66,7 @@ export const mutants: readonly Mutant[] = [
     find: "outcome.type === 'terminated' ? [] : this.#activities.underWay();",
     replace: '[];',
     run: 'random',
-    seed: 1,
+    seed: 174,
   },
   {
     name: 'activity-begins-before-its-commit',
@@ -93,7 +93,7 @@ export const mutants: readonly Mutant[] = [
     find: '...outcome.kept.map(({ name, payload }) => ({',
     replace: '...outcome.kept.slice(1).map(({ name, payload }) => ({',
     run: 'random',
-    seed: 1,
+    seed: 6,
   },
   {
     name: 'inbox-is-lost-at-continue-as-new',
@@ -102,7 +102,7 @@ export const mutants: readonly Mutant[] = [
     find: "      ...inbox.filter(({ event }) => event.type === 'EventRaised' || event.type === 'UndoRequested'),\n",
     replace: '',
     run: 'random',
-    seed: 1,
+    seed: 14,
   },
   {
     name: 'suspended-runs-on',
