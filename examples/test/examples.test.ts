@@ -61,6 +61,13 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'GET /workflows/v1.0/workflows/welcome/welcome-ada: 200 COMPLETED',
     'a mail went to ada',
   ],
+  '12-test-a-workflow.ts': [
+    'with fakes: approved, charged once',
+    'in no time: charged at the third attempt, paid back after three days',
+    'crashes, one outcome',
+    'replayed order.json: approved by Grace',
+    'replayed against a change: NondeterminismError',
+  ],
 };
 
 test('every example is tested', () => {

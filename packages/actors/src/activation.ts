@@ -18,7 +18,14 @@ import type { Call } from './call.ts';
 import { copyPayload } from './codec.ts';
 import { CommitPipeline } from './commit-pipeline.ts';
 import { Opening } from './entries.ts';
-import { asError, LimitError, NotDefinedError, NotExecutedError, OutcomeUnknownError } from './errors.ts';
+import {
+  asError,
+  LimitError,
+  NotDefinedError,
+  NotExecutedError,
+  OutcomeUnknownError,
+  StoreUnavailableError,
+} from './errors.ts';
 import { ACTIVATION_OVERHEAD_BYTES, MAILBOX_LENGTH_MAX, SEND_MARK_TTL_MS, TURNS_PER_ROUND_MAX } from './limits.ts';
 import { Mailbox } from './mailbox.ts';
 import { checkedResult, errorOfThisCall, isThenable } from './outcome.ts';
@@ -197,7 +204,8 @@ export class Activation {
       return;
     }
     const cause: TurnCause = { kind: 'call', call };
-    if ((this.#mailbox === undefined || this.#mailbox.length === 0) && this.#mayBegin()) this.#begin(cause);
+    const isNext = this.#purge === undefined && (this.#mailbox === undefined || this.#mailbox.length === 0);
+    if (isNext && this.#mayBegin()) this.#begin(cause);
     else this.#queue(cause);
     this.pump();
   }
@@ -270,7 +278,7 @@ export class Activation {
         }
         return;
       }
-      const cause = this.#mailbox?.shift();
+      const cause = this.#purge === undefined ? this.#mailbox?.shift() : this.#sendBeforePurge();
       if (cause === undefined) break;
       this.#begin(cause);
     }
@@ -278,13 +286,16 @@ export class Activation {
   }
 
   #mayBegin(): boolean {
-    return (
-      this.running === undefined &&
-      this.phase === 'active' &&
-      this.#purge === undefined &&
-      !this.#draining &&
-      !this.commits.full
-    );
+    return this.running === undefined && this.phase === 'active' && !this.#draining && !this.commits.full;
+  }
+
+  /**
+   * While a purge waits until the actor's own durable sends are taken, those of others are taken as well: two actors that
+   * are purged and send to each other, or one that sends to itself, would wait for ever. The rest is for the next life.
+   */
+  #sendBeforePurge(): TurnCause | undefined {
+    if (this.record.outbox.size === 0) return undefined;
+    return this.#mailbox?.takeFirst((cause) => cause.kind === 'call' && cause.call.stamp !== undefined);
   }
 
   // ── Turns ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -469,7 +480,7 @@ export class Activation {
         { actor: formatAddress(this.address), err: error },
         'a turn of a record actor failed; the activation is dropped',
       );
-      if (cause.kind === 'call') cause.call.reject(error);
+      if (cause.kind === 'call') cause.call.reject(this.#outcomeOf(error));
       this.lose(new OutcomeUnknownError(this.address, 'an earlier turn failed', { cause: error }));
       return;
     }
@@ -496,6 +507,14 @@ export class Activation {
       case 'work':
         this.runtime.logger.error({ actor: formatAddress(this.address), err: error }, `a ${cause.kind} turn failed`);
     }
+  }
+
+  /** What the caller hears: that the store did not serve the turn is no answer of the actor, and no reason to give up. */
+  #outcomeOf(error: unknown): unknown {
+    if (!(error instanceof StoreUnavailableError)) return error;
+    return new OutcomeUnknownError(this.address, `the store did not serve its turn: ${error.message}`, {
+      cause: error,
+    });
   }
 
   /** Before the record has the first send in its outbox. */
@@ -622,9 +641,11 @@ export class Activation {
     else if (this.#deactivateWanted && this.idle) void this.deactivate();
   }
 
-  /** A turn that ended well asked for the end of the actor; its caller waits for that. */
-  wantPurge(turn: Turn, tombstone: Tombstone | undefined): void {
+  /** A turn that ended well asked for the end of the actor; its caller waits for that. False: one has asked before. */
+  wantPurge(turn: Turn, tombstone: Tombstone | undefined): boolean {
+    if (this.#purge !== undefined) return false;
     this.#purge = new Purge(this, turn, tombstone);
+    return true;
   }
 
   /** The record is durably gone, or there was none. */

@@ -98,8 +98,7 @@ export class CommitPipeline implements CommitSource {
       this.firstEntry = turn.keepFrom;
     }
     if (turn.newSummary !== undefined) bundle.summary = turn.newSummary;
-    if (turn.purging !== undefined) this.#activation.wantPurge(turn, turn.purging.tombstone);
-    else bundle.gate(turn);
+    if (!this.#waitsForPurge(turn)) bundle.gate(turn);
   }
 
   /** The outbox, the marks or the reminders changed otherwise than by a turn that ended well. */
@@ -131,9 +130,13 @@ export class CommitPipeline implements CommitSource {
   /** Releases the turn once everything that it may have seen is durable. */
   throughGate(turn: Turn): void {
     const bundle = this.#open ?? this.#inFlight;
-    if (turn.purging !== undefined) this.#activation.wantPurge(turn, turn.purging.tombstone);
-    else if (bundle === undefined) turn.release();
+    if (this.#waitsForPurge(turn)) return;
+    if (bundle === undefined) turn.release();
     else bundle.gate(turn);
+  }
+
+  #waitsForPurge(turn: Turn): boolean {
+    return turn.purging !== undefined && this.#activation.wantPurge(turn, turn.purging.tombstone);
   }
 
   /** Resolves once what the turns before now did is durable; rejects when it is lost. */

@@ -31,6 +31,12 @@ export class Mailbox<T> {
     return item;
   }
 
+  /** Takes out the first that is wanted; the others keep their order. */
+  takeFirst(wanted: (item: T) => boolean): T | undefined {
+    const index = this.#items.findIndex((item, position) => position >= this.#head && wanted(item as T));
+    return index === -1 ? undefined : this.#items.splice(index, 1)[0];
+  }
+
   /** Takes everything out. */
   drain(): T[] {
     const rest = this.#items.slice(this.#head) as T[];

@@ -1,5 +1,5 @@
 // The end of an actor that one of its turns asked for. Begun by the activation when everything up to that turn is
-// durable and sent; the caller of the turn is answered when the record is durably gone.
+// durable and sent, until when it takes the durable sends of others; the caller of the turn is answered when the record is durably gone.
 //
 // P1  The caller hears once: that it is done, or, when the store refuses or the activation ends before, that nobody
 //     knows.

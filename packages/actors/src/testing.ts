@@ -2,6 +2,7 @@
 
 export { ManualClock, settled } from './testing/manual-clock.ts';
 export { ALL_FAULTS, NO_FAULTS, type Disturbance, type SimulationFaults } from './testing/faults.ts';
+export { commitContents, type CommitContents } from './testing/commit-contents.ts';
 export { forEachSeed } from './testing/seeds.ts';
 export { SeededRandom } from './testing/seeded-random.ts';
 export type { SentEnvelope, SimulatedNetwork } from './testing/simulated-network.ts';

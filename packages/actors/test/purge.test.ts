@@ -82,6 +82,30 @@ test('a purge waits until the durable sends are taken; calls meanwhile meet the 
   expect(await host.actor(target, 't').got()).toBe(1);
 });
 
+const pair = actor('pair', {
+  state: () => ({}),
+  methods: {
+    hear: () => {},
+    purgeToo: (ctx) => ctx.purge(),
+    tellAndPurge(ctx, others: readonly string[], method: 'hear' | 'purgeToo' = 'hear') {
+      for (const other of others) ctx.send(pair, other)[method]();
+      ctx.purge();
+    },
+  },
+});
+
+test('actors that are purged while they send to each other, or to themselves, do not wait for ever', async () => {
+  const { host, store, clock } = await startRig([pair]);
+  const gone = Promise.all([
+    host.actor(pair, 'a').tellAndPurge(['b', 'a']),
+    host.actor(pair, 'b').tellAndPurge(['a', 'b', 'a']),
+    host.actor(pair, 'c').tellAndPurge(['c'], 'purgeToo'),
+  ]);
+  await clock.advance(5_000);
+  expect(await gone).toEqual([undefined, undefined, undefined]);
+  for (const id of ['a', 'c']) expect((await store.load({ type: 'pair', id })).record).toBeUndefined();
+});
+
 test('a turn that fails purges nothing', async () => {
   const { host } = await startRig(actors);
   await host.actor(thing, 'a').set(5);

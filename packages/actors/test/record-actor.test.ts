@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { OutcomeUnknownError, recordActor, type RecordReadContext } from '../src/index.ts';
-import { deferred, Pause, restart, settled, startRig, watch } from './harness.ts';
+import { actor, OutcomeUnknownError, recordActor, type RecordOpening, type RecordReadContext } from '../src/index.ts';
+import { deferred, failNext, Pause, restart, settled, startRig, watch } from './harness.ts';
 
 interface Local {
   words: string[];
@@ -230,4 +230,38 @@ test('a paused store is given one commit for many turns', async () => {
   const pause = new Pause(store);
   await Promise.all(Array.from({ length: 500 }, (_, index) => host.actor(list, 'a').add(String(index))));
   expect(pause.commits).toBeLessThanOrEqual(2);
+});
+
+test('a turn that the store fails has an unknown outcome, and a durable send is tried again', async () => {
+  interface Reading {
+    readonly opening: RecordOpening;
+    read: number;
+  }
+  const reader = recordActor('reader', {
+    open: (opening: RecordOpening): Reading => ({ opening, read: 0 }),
+    snapshot: ({ read }) => read,
+    methods: {
+      async look(ctx) {
+        await ctx.local.opening.read(1, 10);
+        ctx.local.read += 1;
+        ctx.changed();
+      },
+    },
+    readOnly: { read: (ctx: RecordReadContext<Reading>) => ctx.local.read },
+  });
+  const sender = actor('sender', {
+    state: () => ({}),
+    methods: {
+      send(ctx) {
+        ctx.send(reader, 'a').look();
+      },
+    },
+  });
+  const { host, store, clock } = await startRig([reader, sender]);
+  failNext(store, 'read', { fail: 'before-write' });
+  await expect(host.actor(reader, 'a').look()).rejects.toBeInstanceOf(OutcomeUnknownError);
+  failNext(store, 'read', { fail: 'before-write' }, { fail: 'before-write' });
+  await host.actor(sender, 'b').send();
+  await clock.advance(5_000);
+  expect(await host.actor(reader, 'a').read()).toBe(1);
 });

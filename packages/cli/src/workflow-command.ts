@@ -1,7 +1,13 @@
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { connect } from '@troupe/workflow/client';
-import { InstanceNotFoundError, WORKFLOW_STATUSES, type WorkflowClient, type WorkflowStatus } from '@troupe/workflow';
+import {
+  exportHistory,
+  InstanceNotFoundError,
+  WORKFLOW_STATUSES,
+  type WorkflowClient,
+  type WorkflowStatus,
+} from '@troupe/workflow';
 import { UsageError } from './errors.ts';
 
 export const WORKFLOW_USAGE = `troupe workflow COMMAND       talks to a running service and prints JSON
@@ -12,7 +18,7 @@ export const WORKFLOW_USAGE = `troupe workflow COMMAND       talks to a running 
   suspend ID | resume ID
   terminate ID [--output JSON] [--recursive] [--undo]
   purge ID [--force] [--recursive]
-  history ID [--from NUMBER] [--limit N]
+  history ID                  all of it; with --from NUMBER or --limit N a page
   --url URL                   default http://127.0.0.1:3500
   JSON may be "-": then it is read from standard input`;
 
@@ -92,8 +98,11 @@ const VERBS: Readonly<
   history: {
     names: ['ID'],
     flags: ['from', 'limit'],
-    run: (client, [id], { from, limit }) =>
-      client.history(id!, { from: parseCount('--from', from), limit: parseCount('--limit', limit) }),
+    async run(client, [id], { from, limit }) {
+      if (from === undefined && limit === undefined) return exportHistory(client, id!);
+      const page = { from: parseCount('--from', from), limit: parseCount('--limit', limit) };
+      return { instanceId: id!, ...(await client.history(id!, page)) };
+    },
   },
 };
 

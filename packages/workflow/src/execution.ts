@@ -7,6 +7,8 @@
 //     inbox; management is always answered at once.
 // W3  Nothing of one execution is taken for another: results carry the execution that they belong to.
 // W4  A result is recorded once: later ones find nothing pending.
+// W5  What the code scheduled and did not wait for runs all the same: the end waits for no activity, and drops none whose
+//     first attempt has not ended. Only terminate and continue-as-new do.
 
 import type { ActivityResult } from './activity-runner.ts';
 import { CodeTurn, type CodeTurnOwner } from './code-turn.ts';
@@ -187,6 +189,33 @@ export class Execution implements CodeTurnOwner {
     return undefined;
   }
 
+  /** An activity that the code did not wait for has had its attempt. */
+  leftBehindEnded(ctx: Context, sequence: number): void {
+    const { state } = this;
+    state.leftBehind = state.leftBehind.filter((other) => other !== sequence);
+    ctx.changed();
+    this.#noteWork(ctx);
+    if (state.leftBehind.length === 0) ctx.deactivate();
+  }
+
+  /** After a crash: begins again what the code did not wait for. */
+  async #beginLeftBehind(ctx: Context): Promise<void> {
+    const { state } = this;
+    if (state.leftBehind.length === 0 || this.definition === undefined) return;
+    try {
+      const { activities } = await this.#openSession().replay(await this.#history.past(state));
+      this.#activities.restore(activities);
+      this.#activities.beginLeftBehind(ctx, state);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      const of = { instanceId: this.#id, workflow: state.workflowName, err: error };
+      this.#services.logger.error(of, 'activities that an ended workflow had not waited for cannot be begun again');
+    } finally {
+      this.#closeSession();
+      this.#activities.clear();
+    }
+  }
+
   async childEnded(
     ctx: Context,
     link: ChildLink,
@@ -215,6 +244,12 @@ export class Execution implements CodeTurnOwner {
     this.end(ctx, { type: 'failed', failure: failureOf(missing) });
   }
 
+  /** The time to start has come: without the reminder nothing waits for it, whatever the clock says later. */
+  async startDue(ctx: Context): Promise<void> {
+    ctx.cancelReminder(START_REMINDER);
+    await this.proceed(ctx);
+  }
+
   async retryDue(ctx: Context, sequence: number): Promise<void> {
     // While suspended or stalled nothing new begins: what is due then begins when the code goes on.
     if (!(await this.#resumeCode(ctx))) this.#stallWithoutCode(ctx);
@@ -224,7 +259,10 @@ export class Execution implements CodeTurnOwner {
   /** After a crash: resumes the code, begins what has no result again, and goes on with the inbox. */
   async proceed(ctx: Context): Promise<void> {
     const { state } = this;
-    if (state.ended !== undefined) return;
+    if (state.ended !== undefined) {
+      await this.#beginLeftBehind(ctx);
+      return;
+    }
     if (state.stalled !== undefined && !state.suspended) {
       this.findDefinition();
       if (this.definition === undefined) return;
@@ -260,7 +298,9 @@ export class Execution implements CodeTurnOwner {
       state.stalled === undefined &&
       !this.#turnOut &&
       !this.#settling &&
-      (state.startAtMs === undefined || state.startAtMs <= ctx.nowMs())
+      (state.startAtMs === undefined ||
+        state.startedAtMs !== undefined ||
+        !ctx.reminders().some((reminder) => reminder.name === START_REMINDER))
     );
   }
 
@@ -466,7 +506,7 @@ export class Execution implements CodeTurnOwner {
   /** Whether a crash now would leave something that only this activation knows to do. */
   #noteWork(ctx: Context): void {
     const { state } = this;
-    let hasWork = false;
+    let hasWork = state.leftBehind.length > 0;
     if (state.ended === undefined) {
       hasWork = (state.inbox.length > 0 && this.#canRun(ctx)) || this.#activities.anyUnderWay;
     }
@@ -543,6 +583,7 @@ export class Execution implements CodeTurnOwner {
     this.#history.append(ctx, state, endEvent(nowMs, outcome));
     this.#services.meter[outcome.type] += 1;
     this.#closeSession();
+    state.leftBehind = outcome.type === 'terminated' ? [] : this.#activities.underWay();
     this.#activities.clear();
     if (state.parent !== undefined) this.#tellParent(ctx, state.parent, outcome);
     const keptMs = this.definition?.options.retention?.[outcome.type];
@@ -550,9 +591,9 @@ export class Execution implements CodeTurnOwner {
       ctx.setReminder(RETENTION_REMINDER, { delayMs: keptMs });
     }
     ctx.changed();
-    ctx.setWork(false);
+    this.#noteWork(ctx);
     // Nothing more will happen to it: whoever asks later has it loaded again.
-    ctx.deactivate();
+    if (state.leftBehind.length === 0) ctx.deactivate();
     this.#summarize(ctx);
     // Not in this turn, which may start the instance anew.
     if (this.#waiters !== undefined) ctx.afterCommit(() => this.#waiters?.release());

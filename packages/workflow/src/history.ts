@@ -191,6 +191,13 @@ export function isCommandEvent(event: HistoryEvent): event is CommandEvent {
   return COMMAND_TYPES.has(event.type);
 }
 
+/** Whether it is how an instance ended. */
+export function isEndEvent(event: HistoryEvent | undefined): boolean {
+  return (
+    event?.type === 'WorkflowCompleted' || event?.type === 'WorkflowFailed' || event?.type === 'WorkflowTerminated'
+  );
+}
+
 /** Whether a history can hold an event of this type. */
 export function isRecordedEventType(type: string): type is HistoryEventType {
   return CODES.has(type as HistoryEventType);

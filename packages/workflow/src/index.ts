@@ -43,6 +43,7 @@ export type {
   WorkflowClient,
   WorkflowInstance,
 } from './client-interface.ts';
+export { exportHistory, type ExportedHistory } from './history-export.ts';
 export { isTerminal, WORKFLOW_STATUSES } from './status.ts';
 export type { Failure, InstanceMetadata, InstanceSummary, WorkflowStatus } from './status.ts';
 export {

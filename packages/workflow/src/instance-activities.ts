@@ -51,6 +51,21 @@ export class InstanceActivities {
     return this.#pending.some(isUnderWay);
   }
 
+  /** Numbers of those whose latest attempt has not ended. */
+  underWay(): number[] {
+    const found: number[] = [];
+    for (const activity of this.#pending.values()) if (isUnderWay(activity)) found.push(activity.sequence);
+    return found;
+  }
+
+  /** After a replay: begins these once more. */
+  beginLeftBehind(ctx: Context, state: InstanceState): void {
+    for (const sequence of state.leftBehind) {
+      const activity = this.#pending.get(sequence);
+      if (activity !== undefined) this.#begin(ctx, state, activity);
+    }
+  }
+
   schedule(ctx: Context, state: InstanceState, command: Command & { type: 'ScheduleActivity' }): void {
     const { sequence, name, input, kind, at } = command.event;
     const activity: PendingActivity = {
@@ -92,19 +107,23 @@ export class InstanceActivities {
 
   /** After a replay: begins what was under way once more, and what has become due. */
   beginAgain(ctx: Context, state: InstanceState): void {
-    const nowMs = ctx.nowMs();
-    for (const activity of this.#pending.values()) {
-      if ((activity.nextAttemptAtMs ?? 0) > nowMs) continue;
-      activity.nextAttemptAtMs = undefined;
-      this.#begin(ctx, state, activity);
-    }
+    this.#beginIf(ctx, state, () => true);
   }
 
   /** Begins attempts that became due while nothing could begin. */
   beginDue(ctx: Context, state: InstanceState): void {
-    const nowMs = ctx.nowMs();
+    this.#beginIf(ctx, state, (activity) => activity.nextAttemptAtMs !== undefined);
+  }
+
+  /** Begins those that are wanted and that no reminder stands for. A clock that was set back makes none wait again. */
+  #beginIf(ctx: Context, state: InstanceState, wanted: (activity: PendingActivity) => boolean): void {
+    let reminders: ReadonlySet<string> | undefined;
     for (const activity of this.#pending.values()) {
-      if (activity.nextAttemptAtMs === undefined || activity.nextAttemptAtMs > nowMs) continue;
+      if (!wanted(activity)) continue;
+      if (activity.nextAttemptAtMs !== undefined) {
+        reminders ??= new Set(ctx.reminders().map(({ name }) => name));
+        if (reminders.has(`${RETRY_REMINDER}${activity.sequence}`)) continue;
+      }
       activity.nextAttemptAtMs = undefined;
       this.#begin(ctx, state, activity);
     }

@@ -1,10 +1,15 @@
 // What an instance writes to its record and reads of it: the events of the execution that is under way, or was the last.
 
 import type { RecordOpening } from '@troupe/actors';
-import { decodeEvent, encodeEvent, type HistoryEvent } from './history.ts';
+import { decodeEvent, encodeEvent, isEndEvent, type HistoryEvent } from './history.ts';
 import type { Context } from './instance-services.ts';
 import type { InstanceState } from './instance-state.ts';
 import { HISTORY_PAGE_LENGTH } from './limits.ts';
+
+/** The entries that were looked for are no longer there: the instance was purged, or began anew. */
+export class EntriesGone extends Error {
+  override readonly name = 'EntriesGone';
+}
 
 /** The history of one instance, with what this activation remembers of both of its ends. */
 export class InstanceHistory {
@@ -47,14 +52,19 @@ export class InstanceHistory {
     return this.#last;
   }
 
+  /** @throws {EntriesGone} */
   async last(state: InstanceState, nextEntry: number): Promise<HistoryEvent | undefined> {
     if (this.#last === undefined && nextEntry > state.firstEntry) {
       const [entry] = await this.#opening.read(nextEntry - 1, 1);
-      if (entry !== undefined) this.#last ??= decodeEvent(entry).event;
+      const event = entry === undefined ? undefined : decodeEvent(entry).event;
+      // Where it was trimmed, the first that is kept is read instead: it is no end.
+      if (event !== undefined && (state.ended === undefined || isEndEvent(event))) this.#last ??= event;
+      if (this.#last === undefined) throw new EntriesGone();
     }
     return this.#last;
   }
 
+  /** @throws {EntriesGone} */
   async input(state: InstanceState): Promise<unknown> {
     if (this.#input === undefined) {
       const waiting = state.inbox[0]?.event;
@@ -62,7 +72,8 @@ export class InstanceHistory {
       else {
         const [entry] = await this.#opening.read(state.firstEntry, 1);
         const event = entry === undefined ? undefined : decodeEvent(entry).event;
-        this.#input ??= { value: event?.type === 'WorkflowStarted' ? event.input : undefined };
+        if (event?.type === 'WorkflowStarted') this.#input ??= { value: event.input };
+        if (this.#input === undefined) throw new EntriesGone();
       }
     }
     return this.#input.value;

@@ -54,6 +54,8 @@ export class InstanceState {
   pinned = false;
   /** Messages that were acknowledged and wait until the code can run. */
   inbox: InboxItem[] = [];
+  /** Activities that the code did not wait for: it has ended, they have not. */
+  leftBehind: number[] = [];
 
   #executionId: string | undefined;
   #executionIdOf = 0;
@@ -115,6 +117,7 @@ export class InstanceState {
         ? null
         : this.inbox.map(({ event, traceparent }) => encodeEvent(event, this, traceparent)),
       this.pinned,
+      this.leftBehind.length === 0 ? null : this.leftBehind,
     ];
   }
 
@@ -152,6 +155,7 @@ export class InstanceState {
       state.inbox.push({ event: event as InputEvent, traceparent: stamp.traceparent });
     }
     state.pinned = fields[21] === true;
+    state.leftBehind = (fields[22] as number[] | null | undefined) ?? [];
     return state;
   }
 }

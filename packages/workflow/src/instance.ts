@@ -13,7 +13,7 @@ import { AlreadyExistsError } from './errors.ts';
 import { Execution } from './execution.ts';
 import { failureOf } from './failure.ts';
 import { tellParent } from './instance-children.ts';
-import { InstanceHistory } from './instance-history.ts';
+import { EntriesGone, InstanceHistory } from './instance-history.ts';
 import { metadataOf, outcomeOf } from './instance-metadata.ts';
 import {
   CODE_REMINDER,
@@ -203,7 +203,13 @@ export class Instance {
     result: ActivityResult,
   ): CodeTurn | Promise<void> | undefined {
     const execution = this.#execution;
-    if (execution === undefined || !isUnderWay(execution.state, executionId)) return undefined;
+    if (execution === undefined) return undefined;
+    if (!isUnderWay(execution.state, executionId)) {
+      const { state } = execution;
+      if (state.executionId === executionId && state.leftBehind.includes(sequence))
+        execution.leftBehindEnded(ctx, sequence);
+      return undefined;
+    }
     return execution.activityEnded(ctx, sequence, attempt, result);
   }
 
@@ -253,7 +259,7 @@ export class Instance {
     } else if (execution.state.ended !== undefined) {
       return undefined;
     } else if (name === START_REMINDER) {
-      return execution.proceed(ctx);
+      return execution.startDue(ctx);
     } else if (name === CODE_REMINDER) {
       execution.codeDue(ctx);
     } else if (name.startsWith(RETRY_REMINDER)) {
@@ -298,28 +304,39 @@ export class Instance {
   /** How it ended, without what else `describe` tells. */
   outcome(nextEntry: number): InstanceOutcome | undefined | Promise<InstanceOutcome | undefined> {
     const { state } = this;
-    if (state === undefined) return undefined;
     const last = this.#history.lastAppended;
-    return last === undefined ? this.#outcomeStored(state, nextEntry) : outcomeOf(state, last);
-  }
-
-  async #outcomeStored(state: InstanceState, nextEntry: number): Promise<InstanceOutcome> {
-    return outcomeOf(state, await this.#history.last(state, nextEntry));
+    if (state !== undefined && last !== undefined) return outcomeOf(state, last);
+    return this.#read(async (read) => outcomeOf(read, await this.#history.last(read, nextEntry)));
   }
 
   /** What `get` shows. */
-  async describe(nextEntry: number): Promise<InstanceMetadata | undefined> {
-    const { state } = this;
-    if (state === undefined) return undefined;
-    const input = await this.#history.input(state);
-    const last = await this.#history.last(state, nextEntry);
-    return metadataOf(this.id, state, input, last);
+  describe(nextEntry: number): Promise<InstanceMetadata | undefined> {
+    return this.#read(async (state) => {
+      const input = await this.#history.input(state);
+      const last = await this.#history.last(state, nextEntry);
+      return metadataOf(this.id, state, input, last);
+    });
+  }
+
+  /** Reads once more when another execution has begun meanwhile. Undefined: it is not there, or was purged meanwhile. */
+  async #read<T>(read: (state: InstanceState) => Promise<T>): Promise<T | undefined> {
+    for (;;) {
+      const { state } = this;
+      if (state === undefined) return undefined;
+      const { executionId } = state;
+      let found: T | undefined;
+      try {
+        found = await read(state);
+      } catch (error) {
+        if (!(error instanceof EntriesGone)) throw error;
+      }
+      if (this.state === state && state.executionId === executionId) return found;
+    }
   }
 
   /** Committed events of this execution from a number on. */
   async history(from: number, limit: number): Promise<{ entries: readonly unknown[]; from: number; birth: string }> {
-    const { state } = this;
-    return state === undefined ? { entries: [], from, birth: '' } : this.#history.page(state, from, limit);
+    return (await this.#read((state) => this.#history.page(state, from, limit))) ?? { entries: [], from, birth: '' };
   }
 }
 

@@ -3,9 +3,16 @@ import { isRecorded, type Command, type Effect, type Outcome } from './command.t
 import { NondeterminismError, NonDurableWaitError } from './errors.ts';
 import type { Executor, ExecutorAnswer, ExecutorSession, OpenWork } from './executor.ts';
 import { GlobalWatch } from './global-watch.ts';
-import { isCommandEvent, isInputEvent, type CommandEvent, type HistoryEvent, type InputEvent } from './history.ts';
+import {
+  isCommandEvent,
+  isEndEvent,
+  isInputEvent,
+  type CommandEvent,
+  type HistoryEvent,
+  type InputEvent,
+} from './history.ts';
 import { GUARD_WARNINGS_MAX } from './limits.ts';
-import { whenQuiescent, type Resumed } from './quiescence.ts';
+import { quiescent, whenQuiescent, type Resumed } from './quiescence.ts';
 import { WorkflowRun, type RunIdentity } from './run.ts';
 import { SmallMap } from './small-map.ts';
 import type { AnyWorkflow } from './workflow.ts';
@@ -106,10 +113,6 @@ class LocalSession implements ExecutorSession, Resumed {
 /** What code can wait for. */
 const BLOCKING = new Set(['setTimeout', 'setInterval', 'setImmediate', 'fetch']);
 
-function quiescent(): Promise<void> {
-  return new Promise((resolve) => whenQuiescent({ atRest: resolve }));
-}
-
 /** Feeds the history to the code, one event at a time as it was live, and holds what it asks for against the record. */
 async function replayed(run: WorkflowRun, past: readonly HistoryEvent[]): Promise<OpenWork> {
   const open: OpenWork = { activities: new SmallMap(), children: new Map() };
@@ -134,16 +137,10 @@ async function replayed(run: WorkflowRun, past: readonly HistoryEvent[]): Promis
     }
     if (run.fault !== undefined) throw run.fault;
     // The code that made this history went on here, unless the history has the end as well.
-    if (run.outcome !== undefined && !isEnd(past[index])) throw mismatch(run, index + 1, past[index], 'end');
+    if (run.outcome !== undefined && !isEndEvent(past[index])) throw mismatch(run, index + 1, past[index], 'end');
   }
   run.replaying = false;
   return open;
-}
-
-function isEnd(event: HistoryEvent | undefined): boolean {
-  return (
-    event?.type === 'WorkflowCompleted' || event?.type === 'WorkflowFailed' || event?.type === 'WorkflowTerminated'
-  );
 }
 
 /** Replays a history from beside the instance, with the lines; resolves with how the code ended, if it did. */
@@ -196,7 +193,7 @@ function mismatch(
   const was =
     recorded === undefined
       ? 'nothing'
-      : isEnd(recorded)
+      : isEndEvent(recorded)
         ? 'the end'
         : isCommandEvent(recorded)
           ? printed(recorded)

@@ -22,6 +22,11 @@ export function whenQuiescent(resumed: Resumed): void {
   if (waiting.length === 1) queueMicrotask(enterTick);
 }
 
+/** As {@link whenQuiescent}, as a promise. */
+export function quiescent(): Promise<void> {
+  return new Promise((resolve) => whenQuiescent({ atRest: resolve }));
+}
+
 function enterTick(): void {
   closed.push(waiting);
   waiting = [];

@@ -2,4 +2,4 @@
 
 export { testHost, type ActivityFake, type TestHost, type TestHostOptions } from './testing/test-host.ts';
 export { crashEverywhere, type CrashReport, type CrashScenario, type Stimulus } from './testing/crash-everywhere.ts';
-export { replayHistory, type ReplayResult, type StoredHistory } from './testing/replay-history.ts';
+export { replayExactly, replayHistory, type ReplayResult, type StoredHistory } from './testing/replay-history.ts';

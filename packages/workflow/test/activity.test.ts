@@ -218,6 +218,50 @@ test('what is scheduled and never awaited runs all the same and does not hold up
   ]);
 });
 
+test.each(['completed', 'failed'] as const)(
+  'what is scheduled and never awaited runs though the process dies as soon as the workflow has %s',
+  async (status) => {
+    const ran: string[] = [];
+    const w = workflow('w', async (ctx) => {
+      void ctx.callActivity('a');
+      void ctx.step('s', () => ran.push('s'));
+      if (status === 'failed') throw new Error('over');
+      return 'done';
+    });
+    const first = await testHost({ workflows: [w], fakes: { a: () => ran.push('a') } });
+    // The commit is durable and not acknowledged: nothing that it releases has begun.
+    first.store.faults = (operation) => (operation === 'commit' ? { silent: true } : undefined);
+    void first.workflows.start(w, { instanceId: 'i' }).catch(() => {});
+    await first.settle();
+    expect(ran).toEqual([]);
+    const second = await first.crash();
+    await second.settle();
+    expect(await second.workflows.get('i')).toMatchObject({ runtimeStatus: status });
+    expect(ran.sort()).toEqual(['a', 's']);
+    await using third = await second.crash();
+    await third.settle();
+    expect(ran.sort()).toEqual(['a', 's']);
+  },
+);
+
+test('what a workflow left behind is dropped by its purge, and by a new life under its id', async () => {
+  const bodies: ((value: unknown) => void)[] = [];
+  const w = workflow('w', async (ctx) => void ctx.callActivity('a'));
+  await using t = await testHost({
+    workflows: [w],
+    fakes: { a: () => new Promise((resolve) => bodies.push(resolve)) },
+  });
+  await t.workflows.start(w, { instanceId: 'i' });
+  await t.workflows.start(w, { instanceId: 'i', ifExists: 'restart-if-terminal' });
+  await t.settle();
+  await t.workflows.purge('i');
+  expect(bodies).toHaveLength(2);
+  for (const end of bodies) end('late');
+  await t.advance('1h');
+  expect(await t.workflows.get('i')).toBeUndefined();
+  expect(t.executions.get('a')).toBe(2);
+});
+
 test('a result that does not survive the codec is the failure of the call that made it, with the path', async () => {
   const w = workflow('w', async (ctx) => [
     await ctx.callActivity('a').catch((error: Error) => error.message),

@@ -134,3 +134,38 @@ test('a host that stops turns its waiters away; the next host serves them', asyn
   await t.host.stop();
   expect(await result).toBe('NotExecutedError');
 });
+
+test('a read that a new life of the instance overtakes tells of one of the two', async () => {
+  const w = workflow('w', async (ctx, n: number) => (n === 1 ? 'first' : ctx.waitForExternalEvent('go')));
+  const first = await testHost({ workflows: [w] });
+  await first.workflows.start(w, { instanceId: 'i', input: 1 });
+  await using t = await first.crash();
+  // The end of the first life is read while the second begins, and is gone when the read is carried out.
+  t.store.faults = (operation) => (operation === 'read' ? { delayMs: 1_000 } : undefined);
+  const found = t.workflows.get('i');
+  const result = t.workflows.result('i');
+  await t.settle();
+  await t.workflows.start(w, { instanceId: 'i', input: 2, ifExists: 'restart-if-terminal' });
+  await t.advance('5s');
+  expect(await found).toMatchObject({ runtimeStatus: 'running', input: 2 });
+  await t.workflows.raiseEvent('i', 'go', 'second');
+  expect(await result).toBe('second');
+});
+
+test('a read that a purge overtakes finds nothing', async () => {
+  const w = workflow('w', async () => 'done');
+  const first = await testHost({ workflows: [w] });
+  await first.workflows.start(w, { instanceId: 'i' });
+  await using t = await first.crash();
+  // The end is read when it is gone, and before its actor has heard that.
+  t.store.faults = (operation) =>
+    operation === 'read' ? { delayMs: 1_000 } : operation === 'purge' ? { answerDelayMs: 2_000 } : undefined;
+  const found = t.workflows.get('i');
+  const result = t.workflows.result('i').catch((error: Error) => error.name);
+  await t.settle();
+  const purged = t.workflows.purge('i');
+  await t.advance('5s');
+  expect(await found).toBeUndefined();
+  expect(await result).toBe('InstanceNotFoundError');
+  await purged;
+});

@@ -78,6 +78,25 @@ test.each(['before-write', 'after-write'] as const)(
   },
 );
 
+test('a child that ends while the history of its parent cannot be read is told to it later', async () => {
+  const kid = workflow('kid', (ctx) => ctx.waitForExternalEvent('go'));
+  const parent = workflow('parent', (ctx) => ctx.callChildWorkflow(kid, undefined, { instanceId: 'kid' }));
+  await using t = await testHost({ workflows: [kid, parent], idleTimeoutMs: 1_000 });
+  await t.workflows.start(parent, { instanceId: 'parent' });
+  await t.advance('10s');
+  expect(t.host.status().activeInstances).toBe(0);
+  let failures = 0;
+  t.store.faults = (operation, address) => {
+    if (operation !== 'read' || address?.id !== 'parent' || failures === 3) return undefined;
+    failures += 1;
+    return { fail: 'before-write' };
+  };
+  await t.workflows.raiseEvent('kid', 'go', 'the child');
+  await t.advance('1m');
+  expect(failures).toBe(3);
+  expect(await t.workflows.get('parent')).toMatchObject({ runtimeStatus: 'completed', output: 'the child' });
+});
+
 test('a history of several pages is replayed whole', { timeout: 30_000 }, async () => {
   const w = workflow('w', async (ctx) => {
     let sum = 0;

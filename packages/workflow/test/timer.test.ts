@@ -1,3 +1,4 @@
+import { ManualClock } from '@troupe/actors/testing';
 import { expect, test } from 'vitest';
 import { workflow } from '../src/index.ts';
 import { testHost } from '../src/testing.ts';
@@ -52,3 +53,42 @@ test.each([Number.NaN, Infinity, '5' as never, 9e15, new Date(Number.NaN), undef
     await expect((await t.workflows.start(w)).result()).rejects.toMatchObject({ failure: { type: 'RangeError' } });
   },
 );
+
+/** A clock that somebody sets. */
+class SetClock extends ManualClock {
+  aheadMs = 0;
+  override nowMs(): number {
+    return super.nowMs() + this.aheadMs;
+  }
+}
+
+test('a clock that is set back holds up nothing that has begun: a late start, a retry, one that came due while suspended', async () => {
+  const clock = new SetClock();
+  const w = workflow('w', async (ctx) => {
+    const retry = { maxAttempts: 2, initialIntervalMs: 5_000, jitter: 0 };
+    const flaky = ctx.callActivity('flaky', undefined, { retry });
+    return [await ctx.waitForExternalEvent('e'), await flaky];
+  });
+  const flaky = (_: unknown, { attempt }: { attempt: number }) => {
+    if (attempt === 1) throw new Error('not yet');
+    return 'flaky';
+  };
+  await using t = await testHost({ workflows: [w], fakes: { flaky }, clock });
+  const startAt = new Date(clock.nowMs() + 10_000);
+  await t.workflows.start(w, { instanceId: 'running', startAt });
+  await t.workflows.start(w, { instanceId: 'suspended', startAt });
+  await t.workflows.start(w, { instanceId: 'not begun', startAt });
+  await t.workflows.suspend('not begun');
+  await t.advance('11s');
+  await t.workflows.suspend('suspended');
+  await t.advance('10s');
+  clock.aheadMs = -3_600_000;
+  for (const id of ['running', 'suspended', 'not begun']) {
+    await t.workflows.resume(id);
+    await t.workflows.raiseEvent(id, 'e', id);
+    await t.settle();
+  }
+  await t.advance('10s');
+  for (const id of ['running', 'suspended', 'not begun'])
+    expect(await t.workflows.get(id)).toMatchObject({ runtimeStatus: 'completed', output: [id, 'flaky'] });
+});

@@ -4,10 +4,11 @@
 // V1  What is carried out is carried out as in `MemoryContents`, in one step: the promises of `store.ts` hold, for loads
 //     too; a load whose answer is late may be old when it is seen.
 // V2  A write whose answer says "it may have been written" is carried out before the answer, after it, or never.
+//     A first commit does not begin a second life.
 // V3  A commit is sealed by its process, then on its way: it may be carried out when that is paused or dead.
 
 import { formatAddress, type ActorAddress } from '../address.ts';
-import { StoreUnavailableError } from '../errors.ts';
+import { ConflictError, StoreUnavailableError } from '../errors.ts';
 import { MemoryContents, type StoreOperation } from '../memory-store.ts';
 import { checkLayout } from '../store-rules.ts';
 import type { Commit, CommitSource, Store } from '../store.ts';
@@ -150,6 +151,21 @@ export class SimulatedStorage {
     return this.#random.chance(storeLateWrite) ? 'late' : 'well';
   }
 
+  /**
+   * Refuses what began a life that was purged since, when it comes once more, as what a purge leaves in a replicated log
+   * does: for `contents` there is just no record again.
+   *
+   * @internal
+   */
+  refuseRevenant(address: ActorAddress, { id, expectedRevision }: Commit): void {
+    if (expectedRevision !== 0 || this.contents.load(address).record !== undefined) return;
+    const began = (write: AppliedWrite): boolean =>
+      write.commit?.id.writer === id.writer &&
+      write.commit.id.sequence === id.sequence &&
+      formatAddress(write.address) === formatAddress(address);
+    if (this.applied.some(began)) throw new ConflictError(address, 0, 0);
+  }
+
   /** @internal */
   noteApplied(write: Omit<AppliedWrite, 'atMs'>): void {
     this.applied.push({ ...write, atMs: this.#agenda.nowMs });
@@ -233,6 +249,7 @@ class SimulatedStore implements Store {
       address,
       ` ${id.writer}.${id.sequence} at ${expectedRevision}`,
       (contents) => {
+        this.#storage.refuseRevenant(address, commit);
         const revision = contents.commit(address, commit);
         const by = this.#process.id;
         this.#storage.noteApplied({ by, address, kind: 'commit', expectedRevision, revision, commit });

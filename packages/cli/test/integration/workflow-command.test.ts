@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { replayHistory, type StoredHistory } from '@troupe/workflow/testing';
 import { expect, test } from 'vitest';
+import { order } from '../../src/examples/order.ts';
 import { root, startService, temporaryFolder, type ServiceProcess } from './harness.ts';
 
 const bin = fileURLToPath(new URL('../../src/bin.ts', import.meta.url));
@@ -24,9 +26,12 @@ test('an instance is started, steered, looked at and purged from the command lin
   await troupe(service, 'raise', 'o1', 'approved', '--payload', '{"by":"Ada"}');
   await service.end('order/o1');
   expect(await troupe(service, 'get', 'o1')).toMatchObject({ runtimeStatus: 'completed', output: { by: 'Ada' } });
-  expect(await troupe(service, 'history', 'o1', '--limit', '2')).toMatchObject({
-    events: [{ number: 1 }, { number: 2 }],
-  });
+  const exported = (await troupe(service, 'history', 'o1')) as StoredHistory;
+  expect(await replayHistory(order, exported)).toMatchObject({ outcome: 'completed', output: { by: 'Ada' } });
+  const first = (await troupe(service, 'history', 'o1', '--limit', '2')) as StoredHistory;
+  expect(first).toMatchObject({ instanceId: 'o1', events: [{ number: 1 }, { number: 2 }], next: 3 });
+  const rest = (await troupe(service, 'history', 'o1', '--from', '3')) as StoredHistory;
+  expect(await replayHistory(order, [first, rest])).toMatchObject({ outcome: 'completed', output: { by: 'Ada' } });
 
   await troupe(service, 'start', 'order', '--id', 'o2', '--input', '{"item":"pen","amount":1}');
   await troupe(service, 'terminate', 'o2', '--output', '"not wanted"');
