@@ -190,7 +190,7 @@ export class Execution {
     const { state } = this;
     if (state.leftBehind.length === 0 || this.definition === undefined) return;
     try {
-      const { activities } = await this.#openSession().replay(await this.#history.past(state));
+      const { activities } = await this.#openSession().replay(await this.#history.past(state, ctx.nextEntry));
       this.#activities.restore(activities);
       this.#activities.beginLeftBehind(ctx, state);
     } catch (error) {
@@ -325,7 +325,7 @@ export class Execution {
     // The first event of an execution is the one that is about to be handled.
     if (ctx.nextEntry > state.firstEntry) {
       try {
-        const past = await this.#history.past(state);
+        const past = await this.#history.past(state, ctx.nextEntry);
         const { activities, children } = await session.replay(past);
         this.#activities.restore(activities);
         this.#children.restore(children);
@@ -391,7 +391,7 @@ export class Execution {
   async #faulted(ctx: Context, fault: Error, event: InputEvent): Promise<void> {
     let explained = fault;
     try {
-      explained = await this.#session!.explain(fault, await this.#history.past(this.state), event);
+      explained = await this.#session!.explain(fault, await this.#history.past(this.state, ctx.nextEntry), event);
     } catch (error) {
       this.#services.logger.debug({ instanceId: this.#id, err: error }, 'a fault could not be explained further');
     }
