@@ -203,7 +203,7 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     if (state.leftBehind.length === 0 || this.definition === undefined) return;
     try {
-      const { activities } = await this.#openSession().replay(await this.#history.past(state));
+      const { activities } = await this.#openSession().replay(await this.#history.past(state, ctx.nextEntry));
       this.#activities.restore(activities);
       this.#activities.beginLeftBehind(ctx, state);
     } catch (error) {
@@ -347,7 +347,7 @@ export class Execution implements CodeTurnOwner {
   async #replay(ctx: Context, session: ExecutorSession): Promise<boolean> {
     const { state } = this;
     try {
-      const past = await this.#history.past(state);
+      const past = await this.#history.past(state, ctx.nextEntry);
       const { activities, children } = await session.replay(past);
       this.#activities.restore(activities);
       this.#children.restore(children);
@@ -419,7 +419,7 @@ export class Execution implements CodeTurnOwner {
   async #faulted(ctx: Context, fault: Error, event: InputEvent): Promise<void> {
     let explained = fault;
     try {
-      explained = await this.#session!.explain(fault, await this.#history.past(this.state), event);
+      explained = await this.#session!.explain(fault, await this.#history.past(this.state, ctx.nextEntry), event);
     } catch (error) {
       this.#services.logger.debug({ instanceId: this.#id, err: error }, 'a fault could not be explained further');
     }

@@ -38,10 +38,12 @@ export class InstanceHistory {
   }
 
   /** The events of this execution. All of them are committed when there is no live code. */
-  async past(state: InstanceState): Promise<HistoryEvent[]> {
+  async past(state: InstanceState, nextEntry = Infinity): Promise<HistoryEvent[]> {
     const past: HistoryEvent[] = [];
     for (let from = state.firstEntry; ; from += HISTORY_PAGE_LENGTH) {
-      const entries = await this.#opening.read(from, HISTORY_PAGE_LENGTH);
+      // No further than what was loaded: what another owner wrote since does not fit the state.
+      const limit = Math.min(HISTORY_PAGE_LENGTH, nextEntry - from);
+      const entries = limit > 0 ? await this.#opening.read(from, limit) : [];
       for (const entry of entries) past.push(decodeEvent(entry).event);
       if (entries.length < HISTORY_PAGE_LENGTH) return past;
     }

@@ -150,6 +150,22 @@ describe('incident 4', () => {
   });
 });
 
+describe('incident 11', () => {
+  test('a host that is behind begins nothing that another one has written since', async () => {
+    const w = workflow('w', async (ctx) => [await ctx.waitForExternalEvent('a'), await ctx.callActivity('held')]);
+    const [one, two] = await twoHosts({ workflows: [w], fakes: { held: held().body } });
+    await one.workflows.start(w, { instanceId: 'i' });
+    expect(await two.workflows.get('i')).toMatchObject({ runtimeStatus: 'running' });
+    await one.workflows.raiseEvent('i', 'a');
+    await one.settle();
+    // It is as it was loaded, and asked to go on.
+    await two.workflows.resume('i');
+    await two.settle();
+    expect([one, two].map(({ executions }) => executions.get('held'))).toEqual([1, undefined]);
+    await Promise.all([one, two].map((host) => host[Symbol.asyncDispose]()));
+  });
+});
+
 describe('incident 7', () => {
   test('children hear of a termination only when that of their parent is durable', async () => {
     const kid = workflow('kid', (ctx) => ctx.waitForExternalEvent('go'));
