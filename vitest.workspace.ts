@@ -6,7 +6,7 @@ export default [
     extends: true,
     test: {
       name: 'unit',
-      include: ['packages/*/test/**/*.test.ts'],
+      include: ['packages/*/test/**/*.test.ts', 'bench/test/**/*.test.ts'],
       exclude: ['**/integration/**'],
       // Nothing is timed here; a busy machine takes its time.
       testTimeout: 60_000,
@@ -16,7 +16,11 @@ export default [
     extends: true,
     test: {
       name: 'integration',
-      include: ['packages/*/test/integration/**/*.test.ts', 'examples/test/**/*.test.ts'],
+      include: [
+        'packages/*/test/integration/**/*.test.ts',
+        'bench/test/integration/**/*.test.ts',
+        'examples/test/**/*.test.ts',
+      ],
       testTimeout: 60_000,
       hookTimeout: 60_000,
     },

@@ -1,12 +1,9 @@
-import type { CommitSource, Store } from '@troupe/actors';
+import type { ActorAddress, Commit, CommitSource, ConflictError, LimitError, Store } from '@troupe/actors';
+import type { Counts } from './meter.ts';
 
 /** A store that counts what passes through it: commits, and the writes that they were put into. */
-export function countingStore(store: Store): {
-  readonly store: Store;
-  readonly counts: { commits: number; syncs: number };
-} {
+export function countingStore(store: Store): { readonly store: Store; readonly counts: Counts } {
   const counts = { commits: 0, syncs: 0 };
-  let inWrite = false;
   const counting = Object.create(store) as Store;
   for (const name of [
     'start',
@@ -22,24 +19,53 @@ export function countingStore(store: Store): {
   ] as const) {
     (counting as unknown as Record<string, unknown>)[name] = (store[name] as (...args: never[]) => unknown).bind(store);
   }
-  counting.commit = (source: CommitSource) => {
-    store.commit({
-      address: source.address,
-      seal() {
-        counts.commits += 1;
-        // A store seals what goes into one write in one go.
-        if (!inWrite) {
-          inWrite = true;
-          counts.syncs += 1;
-          queueMicrotask(() => {
-            inWrite = false;
-          });
-        }
-        return source.seal();
-      },
-      accepted: (revision) => source.accepted(revision),
-      refused: (error) => source.refused(error),
-    });
-  };
+  counting.commit = (source) => store.commit(new CountedSource(source, counts));
+  counting.release = (source) => store.release?.(source);
   return { store: counting, counts };
+}
+
+/** A store seals what goes into one write in one go, between two jobs. */
+let inWrite = false;
+const writeEnds = (): void => {
+  inWrite = false;
+};
+
+class CountedSource implements CommitSource {
+  readonly #source: CommitSource;
+  readonly #counts: Counts;
+
+  constructor(source: CommitSource, counts: Counts) {
+    this.#source = source;
+    this.#counts = counts;
+  }
+
+  get address(): ActorAddress {
+    return this.#source.address;
+  }
+
+  get storeSlot(): unknown {
+    return this.#source.storeSlot;
+  }
+
+  set storeSlot(slot: unknown) {
+    this.#source.storeSlot = slot;
+  }
+
+  seal(): Commit {
+    this.#counts.commits += 1;
+    if (!inWrite) {
+      inWrite = true;
+      this.#counts.syncs += 1;
+      queueMicrotask(writeEnds);
+    }
+    return this.#source.seal();
+  }
+
+  accepted(revision: number): void {
+    this.#source.accepted(revision);
+  }
+
+  refused(error: ConflictError | LimitError | Error): void {
+    this.#source.refused(error);
+  }
 }

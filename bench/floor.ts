@@ -1,6 +1,6 @@
 import { closeSync, fdatasync, openSync, rmSync, write } from 'node:fs';
 import { join } from 'node:path';
-import { percentile } from './statistics.ts';
+import { closedLoop, type Rounds } from './closed-loop.ts';
 
 /** What an engine's record weighs, more or less. */
 const RECORD_BYTES = 300;
@@ -46,22 +46,15 @@ export class FloorFile {
     });
   }
 
+  /** So many writers that each wait for one record before they write the next. */
+  writers(count: number, durationMs: number): Promise<Rounds> {
+    return closedLoop(count, durationMs, (done) => this.append(done));
+  }
+
   close(): void {
     closeSync(this.#descriptor);
     rmSync(this.#path);
   }
-}
-
-/** What so many writers get done that each wait for one record before they write the next. */
-export async function floorRecords(
-  folder: string,
-  writers: number,
-  durationMs: number,
-): Promise<{ readonly perSecond: number; readonly p50Ms: number }> {
-  const file = new FloorFile(folder);
-  const { perSecond, latenciesMs } = await closedLoop(writers, durationMs, (done) => file.append(done));
-  file.close();
-  return { perSecond, p50Ms: percentile(latenciesMs, 0.5) };
 }
 
 /** Time for a program that writes so many records one after another, each durable before the next. */
@@ -82,37 +75,4 @@ export async function floorBurstMs(folder: string, records: number): Promise<num
   const tookMs = performance.now() - startedAt;
   file.close();
   return tookMs;
-}
-
-/** So many loops at once, each beginning its next round when the last is done, for a time. */
-export async function closedLoop(
-  loops: number,
-  durationMs: number,
-  round: (done: () => void) => void,
-): Promise<{ readonly rounds: number; readonly perSecond: number; readonly latenciesMs: number[] }> {
-  const latenciesMs: number[] = [];
-  const startedAt = performance.now();
-  const endsAt = startedAt + durationMs;
-  await Promise.all(
-    Array.from(
-      { length: loops },
-      () =>
-        new Promise<void>((resolve) => {
-          const next = (): void => {
-            const beganAt = performance.now();
-            if (beganAt >= endsAt) {
-              resolve();
-              return;
-            }
-            round(() => {
-              latenciesMs.push(performance.now() - beganAt);
-              next();
-            });
-          };
-          next();
-        }),
-    ),
-  );
-  const tookMs = performance.now() - startedAt;
-  return { rounds: latenciesMs.length, perSecond: (latenciesMs.length / tookMs) * 1_000, latenciesMs };
 }

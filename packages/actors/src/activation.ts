@@ -11,13 +11,13 @@
 //     had not begun go to the next activation.
 // A6  Once `gone`, nothing it does is seen: late ends of turns and late answers of the store are dropped.
 
-import type { ActorMethod, AnyActorDefinition, RecordOpening } from './actor.ts';
+import type { ActorMethod, AnyActorDefinition } from './actor.ts';
 import { formatAddress, type ActorAddress, type PartitionId } from './address.ts';
 import type { ActivationRuntime } from './activation-runtime.ts';
 import type { Call } from './call.ts';
 import { copyPayload } from './codec.ts';
 import { CommitPipeline } from './commit-pipeline.ts';
-import { readEntries } from './entries.ts';
+import { Opening } from './entries.ts';
 import {
   asError,
   LimitError,
@@ -36,10 +36,13 @@ import { ReadTurns } from './read-turns.ts';
 import { ActorRecord } from './record.ts';
 import { Reentrancy } from './reentrancy.ts';
 import { Reminders } from './reminder.ts';
-import type { Tombstone } from './store.ts';
+import type { Loaded, Tombstone } from './store.ts';
 import { replyKey, takeOver } from './takeover.ts';
 import { Timers, type TimerChange } from './timer.ts';
 import { Turn, type TurnCause } from './turn.ts';
+
+const NOTHING_LOADED: Loaded = { record: undefined, tombstone: undefined };
+const NOT_ACTIVATED = 'it could not be activated';
 
 export type ActivationPhase = 'activating' | 'active' | 'deactivating' | 'gone';
 
@@ -54,6 +57,9 @@ export class Activation {
   /** No other activation has it. It names commits and turns. */
   readonly writer: string;
   readonly commits: CommitPipeline;
+  /** Kept by the host: the others of the partition. */
+  nextInPartition: Activation | undefined;
+  previousInPartition: Activation | undefined;
   record = new ActorRecord();
   phase: ActivationPhase = 'activating';
   lastUsedMs: number;
@@ -65,7 +71,8 @@ export class Activation {
   running: Turn | undefined;
   /** Made for the first durable send. */
   outbox: OutboxSender | undefined;
-  readonly #mailbox = new Mailbox<TurnCause>();
+  /** Made for the first message that has to wait. */
+  #mailbox: Mailbox<TurnCause> | undefined;
   #pumpDeferred = false;
   #markPrefix: string | undefined;
   #turnNumber = 0;
@@ -77,7 +84,6 @@ export class Activation {
   #deactivateWanted = false;
   #draining = false;
   #whenGone: (() => void)[] | undefined;
-  #tombstone: Tombstone | undefined;
   #bytesNoted = 0;
   /** What the definition opened is to be closed. */
   #opened = false;
@@ -100,28 +106,53 @@ export class Activation {
 
   // ── Beginning ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Loads the actor and begins to serve. Called once; failures reject whoever waits. */
-  async activate(): Promise<void> {
+  /** Loads the actor and begins to serve, at once if it can. Called once; failures reject whoever waits. */
+  activate(): void {
     try {
-      let snapshot: unknown;
-      if (this.persistence.durable) {
-        const loaded = await this.runtime.store.load(this.address);
-        if (this.phase !== 'activating') return;
-        this.#tombstone = loaded.tombstone;
-        if (loaded.record !== undefined) {
-          this.commits.loaded(loaded.record);
-          this.record = ActorRecord.decode(this.runtime.codec.decode(loaded.record.state));
-          this.record.dropOldMarks(this.runtime.clock.nowMs() - SEND_MARK_TTL_MS);
-          if (this.record.outbox.size > 0) this.outbox = new OutboxSender(this);
-          snapshot = this.record.userState ?? undefined;
-        }
-      }
-      const opened = this.persistence.open(this.#opening(snapshot));
-      if (opened !== undefined) await opened;
+      const loaded = this.persistence.durable ? this.runtime.store.load(this.address) : NOTHING_LOADED;
+      if (isThenable(loaded)) {
+        loaded.then(
+          (found) => this.#loaded(found),
+          (error: unknown) => this.#fail(error, NOT_ACTIVATED),
+        );
+      } else this.#loaded(loaded);
     } catch (error) {
-      this.#fail(error, 'it could not be activated');
+      this.#failSoon(error);
+    }
+  }
+
+  #loaded({ record, tombstone }: Loaded): void {
+    if (this.phase !== 'activating') return;
+    try {
+      let snapshot: Uint8Array | undefined;
+      if (record !== undefined) {
+        this.commits.loaded(record);
+        this.record = ActorRecord.decode(this.runtime.codec.decode(record.state));
+        this.record.dropOldMarks(this.runtime.clock.nowMs() - SEND_MARK_TTL_MS);
+        if (this.record.outbox.size > 0) this.outbox = new OutboxSender(this);
+        snapshot = this.record.userState ?? undefined;
+      }
+      const opened = this.persistence.open(new Opening(this.runtime, this.address, this.commits, snapshot, tombstone));
+      if (isThenable(opened)) {
+        opened.then(
+          () => this.#hasOpened(),
+          (error: unknown) => this.#fail(error, NOT_ACTIVATED),
+        );
+        return;
+      }
+    } catch (error) {
+      this.#failSoon(error);
       return;
     }
+    this.#hasOpened();
+  }
+
+  /** Not now: whoever has the actor activated is about to hand it a call. */
+  #failSoon(error: unknown): void {
+    queueMicrotask(() => this.#fail(error, NOT_ACTIVATED));
+  }
+
+  #hasOpened(): void {
     this.#opened = true;
     if (this.phase !== 'activating') {
       this.#close();
@@ -131,18 +162,6 @@ export class Activation {
     this.#noteBytes();
     if (this.definition.hooks.onActivate === undefined) this.#resume();
     else this.#begin({ kind: 'activate' });
-  }
-
-  #opening(snapshot: unknown): RecordOpening {
-    const { firstEntry, nextEntry } = this.commits;
-    return {
-      address: this.address,
-      snapshot,
-      firstEntry,
-      nextEntry,
-      tombstone: this.#tombstone,
-      read: (fromEntry, limit) => readEntries(this.runtime, this.address, fromEntry, limit),
-    };
   }
 
   /** Goes on with what the record says is unfinished, then with the mailbox. */
@@ -179,13 +198,20 @@ export class Activation {
         return;
       }
     }
-    if (this.#mailbox.length >= MAILBOX_LENGTH_MAX) {
+    if (this.#mailbox !== undefined && this.#mailbox.length >= MAILBOX_LENGTH_MAX) {
       const cause = new LimitError(`its mailbox holds ${MAILBOX_LENGTH_MAX} messages`);
       call.reject(new NotExecutedError(this.address, 'it is overloaded', { cause }));
       return;
     }
-    this.#mailbox.push({ kind: 'call', call });
+    const cause: TurnCause = { kind: 'call', call };
+    if ((this.#mailbox === undefined || this.#mailbox.length === 0) && this.#purge === undefined && this.#mayBegin())
+      this.#begin(cause);
+    else this.#queue(cause);
     this.pump();
+  }
+
+  #queue(cause: TurnCause): void {
+    (this.#mailbox ??= new Mailbox()).push(cause);
   }
 
   /** Whether it takes the call although no new ones are taken: the running turn may be waiting for it. */
@@ -214,7 +240,7 @@ export class Activation {
     const reminders = this.#remindersIfAny();
     if (reminders === undefined) return;
     const due = reminders.takeDue();
-    for (const reminder of due) this.#mailbox.push({ kind: 'reminder', reminder });
+    for (const reminder of due) this.#queue({ kind: 'reminder', reminder });
     reminders.noteDue();
     if (due.length > 0) this.pump();
   }
@@ -229,11 +255,19 @@ export class Activation {
     this.#remindersIfAny()?.noteDue();
   }
 
+  /**
+   * The index says when the actor is due. What the activation knows is better, unless nothing of it is on its way to the
+   * store: then another owner may have written, and a commit tells.
+   */
+  compareDue(dueAtMs: number): void {
+    if (this.phase === 'active' && this.commits.settled && dueAtMs !== this.commits.dueAtMs) {
+      this.commits.recordChanged();
+    } else this.noteDue();
+  }
+
   /** Begins turns while there are messages and none runs. */
   pump(): void {
-    const wanted = (): boolean =>
-      this.running === undefined && this.phase === 'active' && !this.#draining && !this.commits.full;
-    for (let count = 0; wanted(); count++) {
+    for (let count = 0; this.#mayBegin(); count++) {
       if (count === TURNS_PER_ROUND_MAX) {
         if (!this.#pumpDeferred) {
           this.#pumpDeferred = true;
@@ -244,7 +278,7 @@ export class Activation {
         }
         return;
       }
-      const cause = this.#purge === undefined ? this.#mailbox.shift() : this.#sendBeforePurge();
+      const cause = this.#purge === undefined ? this.#mailbox?.shift() : this.#sendBeforePurge();
       if (cause === undefined) break;
       this.#begin(cause);
     }
@@ -257,30 +291,33 @@ export class Activation {
    */
   #sendBeforePurge(): TurnCause | undefined {
     if (this.record.outbox.size === 0) return undefined;
-    return this.#mailbox.takeFirst((cause) => cause.kind === 'call' && cause.call.stamp !== undefined);
+    return this.#mailbox?.takeFirst((cause) => cause.kind === 'call' && cause.call.stamp !== undefined);
+  }
+
+  #mayBegin(): boolean {
+    return this.running === undefined && this.phase === 'active' && !this.#draining && !this.commits.full;
   }
 
   // ── Turns ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #begin(cause: TurnCause): void {
-    const method = this.#methodFor(cause);
-    if (method === undefined) return;
+    if (!this.#stillWanted(cause)) return;
     const turn = new Turn(this, cause, undefined, false);
     this.commits.turnBegins(cause);
     this.running = turn;
-    this.run(turn, method);
+    this.run(turn);
   }
 
   /** Runs the method of a turn that has begun. */
-  run(turn: Turn, method: (turn: Turn) => unknown): void {
+  run(turn: Turn): void {
     const { cause } = turn;
     if (cause.kind === 'call') {
       cause.call.begun = true;
-      cause.call.onAbandoned = (reason) => turn.abort(reason);
+      cause.call.turn = turn;
     }
     let result: unknown;
     try {
-      result = method(turn);
+      result = this.#invoke(turn);
     } catch (error) {
       this.end(turn, undefined, error, true);
       return;
@@ -301,59 +338,68 @@ export class Activation {
     }
   }
 
+  #invoke(turn: Turn): unknown {
+    const { cause } = turn;
+    const { hooks, methods } = this.definition;
+    switch (cause.kind) {
+      case 'call':
+        return methods[cause.call.method]!(turn, ...cause.call.args);
+      case 'reminder':
+        if (hooks.onReminder === undefined) {
+          throw new NotDefinedError(`actor type ${this.address.type} has reminders but no onReminder`);
+        }
+        return hooks.onReminder(turn, cause.reminder);
+      case 'timer':
+        return hooks.onTimer?.(turn, cause.timer.name, cause.timer.payload);
+      case 'activate':
+        return hooks.onActivate!(turn);
+      case 'work':
+        return (this.definition.onWork as ActorMethod<Turn>)(turn);
+    }
+  }
+
   /** How a turn is named in call chains: no other turn of any activation has the name. */
   nextMark(): string {
     this.#markPrefix ??= `${formatAddress(this.address)}#${this.writer}.`;
     return `${this.#markPrefix}${++this.#turnNumber}`;
   }
 
-  /** What the turn will run, or undefined when there is nothing to run any more. */
-  #methodFor(cause: TurnCause): ((turn: Turn) => unknown) | undefined {
-    const { hooks } = this.definition;
+  /** Whether there is still something to run. */
+  #stillWanted(cause: TurnCause): boolean {
     switch (cause.kind) {
       case 'call':
-        return this.methodForCall(cause.call);
-      case 'reminder': {
-        const { reminder } = cause;
-        if (!this.#reminders!.holds(reminder)) return undefined;
-        return (turn) => {
-          if (hooks.onReminder === undefined) {
-            throw new NotDefinedError(`actor type ${this.address.type} has reminders but no onReminder`);
-          }
-          return hooks.onReminder(turn, reminder);
-        };
-      }
+        return this.wantsTurn(cause.call);
+      case 'reminder':
+        return this.#reminders!.holds(cause.reminder);
       case 'timer':
-        if (this.#timers?.take(cause.timer) !== true) return undefined;
-        return (turn) => hooks.onTimer?.(turn, cause.timer.name, cause.timer.payload);
+        return this.#timers?.take(cause.timer) === true;
       case 'activate':
-        return (turn) => hooks.onActivate!(turn);
+        return true;
       case 'work':
-        return this.record.hasWork ? (this.definition.onWork as ActorMethod<Turn>) : undefined;
+        return this.record.hasWork;
     }
   }
 
-  /** What a call will run, or undefined when it is answered without a turn. */
-  methodForCall(call: Call): ((turn: Turn) => unknown) | undefined {
-    if (call.settled) return undefined;
-    const method = this.definition.methods[call.method];
-    if (method === undefined) {
+  /** False: the call is answered without a turn. */
+  wantsTurn(call: Call): boolean {
+    if (call.settled) return false;
+    if (this.definition.methods[call.method] === undefined) {
       if (this.definition.readOnly[call.method] !== undefined) this.#read(call);
       else call.reject(new NotDefinedError(`actor type ${this.address.type} has no method ${call.method}`));
-      return undefined;
+      return false;
     }
     if (call.stamp !== undefined && this.record.hasTaken(call.stamp)) {
       this.#answerAgain(call, undefined);
-      return undefined;
+      return false;
     }
     if (call.idempotencyKey !== undefined) {
       const kept = this.record.keptReply(replyKey(call), this.runtime.clock.nowMs());
       if (kept !== undefined) {
         this.#answerAgain(call, copyPayload(kept.result));
-        return undefined;
+        return false;
       }
     }
-    return (turn) => method(turn, ...call.args);
+    return true;
   }
 
   #read(call: Call): void {
@@ -384,7 +430,7 @@ export class Activation {
     }
     if (!failed) {
       try {
-        turn.result = checkedResult(this.address, result);
+        turn.result = checkedResult(this.address, this.definition, result);
         changed = this.persistence.endTurn(turn.stateChanged);
       } catch (unstorable) {
         failed = true;
@@ -396,7 +442,7 @@ export class Activation {
     if (!this.#isActive()) return;
     // Reentrant calls that came too late to belong to the turn: its method no longer waits for them.
     if (this.#reentrancy?.holdsCalls === true)
-      for (const call of this.#reentrancy.takeHeld()) this.#mailbox.push({ kind: 'call', call });
+      for (const call of this.#reentrancy.takeHeld()) this.#queue({ kind: 'call', call });
     this.#reads?.releaseHeld();
     this.commits.turnEnded();
     if (turn.cause.kind === 'activate') this.#resume();
@@ -418,7 +464,7 @@ export class Activation {
     if (turn.sends !== undefined) this.#makeOutbox();
     if (takeOver(this.record, turn, this.persistence.durable, this.runtime.clock)) recordChanged = true;
     if (turn.timerChanges !== undefined) this.#applyTimers(turn.timerChanges);
-    if (recordChanged || turn.entryCount > 0 || turn.keepFrom !== undefined || turn.newSummary !== undefined) {
+    if (recordChanged || turn.entries !== undefined || turn.keepFrom !== undefined || turn.newSummary !== undefined) {
       this.commits.join(turn, recordChanged);
     } else {
       this.commits.throughGate(turn);
@@ -480,7 +526,7 @@ export class Activation {
 
   #applyTimers(changes: ReadonlyMap<string, TimerChange>): void {
     this.#timers ??= new Timers(this.runtime.clock, (timer) => {
-      this.#mailbox.push({ kind: 'timer', timer });
+      this.#queue({ kind: 'timer', timer });
       this.pump();
     });
     this.#timers.apply(changes);
@@ -506,7 +552,7 @@ export class Activation {
   committed(): void {
     this.outbox?.committed();
     // Turns may have waited for room in the next commit.
-    if (this.#mailbox.length > 0) this.pump();
+    if (this.#mailbox !== undefined && this.#mailbox.length > 0) this.pump();
     else this.settle();
     if (!this.#isGone()) this.#noteBytes();
   }
@@ -525,7 +571,7 @@ export class Activation {
     return (
       this.phase === 'active' &&
       this.running === undefined &&
-      this.#mailbox.length === 0 &&
+      (this.#mailbox === undefined || this.#mailbox.length === 0) &&
       (this.#reads === undefined || this.#reads.size === 0) &&
       this.commits.settled &&
       this.#purge === undefined &&
@@ -569,7 +615,7 @@ export class Activation {
     if (!this.#draining) {
       this.#draining = true;
       this.outbox?.stop();
-      for (const cause of this.#mailbox.drain()) if (cause.kind === 'call') this.runtime.turnedAway(cause.call);
+      for (const cause of this.#mailbox?.drain() ?? []) if (cause.kind === 'call') this.runtime.turnedAway(cause.call);
       this.#reads?.turnAway();
     }
     const gone = new Promise<void>((resolve) => (this.#whenGone ??= []).push(resolve));
@@ -619,7 +665,7 @@ export class Activation {
     this.lost = this.woken || this.commits.dueAtMs !== null;
     this.runtime.logger.error({ actor: formatAddress(this.address), err: error }, `an activation failed: ${reason}`);
     const notBegun = new NotExecutedError(this.address, `${reason}: ${error.message}`, { cause: error });
-    for (const message of this.#mailbox.drain()) if (message.kind === 'call') message.call.reject(notBegun);
+    for (const message of this.#mailbox?.drain() ?? []) if (message.kind === 'call') message.call.reject(notBegun);
     this.#reads?.reject(notBegun);
     for (const call of this.#reentrancy?.takeHeld() ?? []) call.reject(notBegun);
     this.commits.lose(new OutcomeUnknownError(this.address, reason, { cause: error }));
@@ -648,7 +694,7 @@ export class Activation {
     this.phase = 'gone';
     this.#purge?.fail('its host stops or gives it away before it was purged');
     const waiting: Call[] = [];
-    for (const cause of this.#mailbox.drain())
+    for (const cause of this.#mailbox?.drain() ?? [])
       if (cause.kind === 'call' && !cause.call.settled) waiting.push(cause.call);
     for (const call of this.#reads?.leave() ?? []) waiting.push(call);
     this.#finish(waiting);
@@ -659,6 +705,7 @@ export class Activation {
     this.#timers?.stop();
     // First of all, so that nobody finds this activation any more.
     this.runtime.gone(this, waiting);
+    this.runtime.store.release?.(this.commits);
     this.#close();
     if (this.#whenGone !== undefined) for (const resolve of this.#whenGone) resolve();
   }

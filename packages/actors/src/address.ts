@@ -85,19 +85,31 @@ function printed(value: unknown): string {
  *
  * Sources: http://www.isthe.com/chongo/tech/comp/fnv/ (FNV-1a); Austin Appleby, MurmurHash3.cpp, `fmix32`.
  */
-export function partitionOf(address: ActorAddress, partitionCount: number): PartitionId {
-  const text = formatAddress(address);
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index++) {
-    const unit = text.charCodeAt(index);
-    if (unit > 0x7f) return mixed(fnvOfBytes(Buffer.from(text))) % partitionCount;
+export function partitionOf({ type, id }: ActorAddress, partitionCount: number): PartitionId {
+  let hash = hashOfType(type);
+  for (let index = 0; index < id.length; index++) {
+    const unit = id.charCodeAt(index);
+    if (unit > 0x7f) return mixed(fnvOfBytes(Buffer.from(id), hashOfType(type))) % partitionCount;
     hash = Math.imul(hash ^ unit, 0x01000193);
   }
   return mixed(hash) % partitionCount;
 }
 
-function fnvOfBytes(bytes: Uint8Array): number {
-  let hash = 0x811c9dc5;
+const FNV_OFFSET = 0x811c9dc5;
+let lastType: string | undefined;
+let lastTypeHash = 0;
+
+/** The hash of what an address begins with: the type, which is nearly always the same, and the slash. */
+function hashOfType(type: ActorType): number {
+  if (type !== lastType) {
+    lastTypeHash = fnvOfBytes(Buffer.from(`${type}/`), FNV_OFFSET);
+    lastType = type;
+  }
+  return lastTypeHash;
+}
+
+function fnvOfBytes(bytes: Uint8Array, start: number): number {
+  let hash = start;
   for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
   return hash;
 }

@@ -1,4 +1,4 @@
-import type { ActorAddress } from './address.ts';
+import type { ActorAddress, PartitionId } from './address.ts';
 import { NotExecutedError, OutcomeUnknownError } from './errors.ts';
 import type { SendStamp } from './transport.ts';
 
@@ -16,6 +16,22 @@ export interface CallOptions {
   /** W3C trace context of what caused the call. */
   readonly traceparent?: string | undefined;
 }
+
+/** Who waits for a call. One of the two is called, once. */
+export interface CallReceiver {
+  resolve(result: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** What hardly any call has: made for those that do. */
+export interface CallExtras {
+  readonly idempotencyKey?: string | undefined;
+  readonly traceparent?: string | undefined;
+  readonly chain?: readonly string[] | undefined;
+  readonly stamp?: SendStamp | undefined;
+}
+
+const NO_CHAIN: readonly string[] = [];
 
 /** One message to an actor and the caller that waits for it. Settles once; whatever comes later is dropped. */
 export class Call {
@@ -35,38 +51,35 @@ export class Call {
   remoteId = 0;
   /** Times that it was handed to an activation or a host. */
   attempts = 0;
+  /** Of the address, once somebody has computed it. */
+  partition: PartitionId | undefined;
   /** Runs once it is settled: frees the deadline, the signal's listener. */
   onSettled: (() => void) | undefined;
   /** For the call of another host: tells that host to look for the actor elsewhere. */
   onMoved: (() => void) | undefined;
-  /** Runs when the caller gave up while a turn is under way. */
-  onAbandoned: ((reason: Error) => void) | undefined;
-  #resolve: (value: unknown) => void;
-  #reject: (error: unknown) => void;
+  /** The turn that it is executed by: told when the caller gives up meanwhile. */
+  turn: { callerGone(reason: Error): void } | undefined;
+  readonly #receiver: CallReceiver;
   #settled = false;
 
-  constructor(fields: {
-    address: ActorAddress;
-    method: string;
-    args: readonly unknown[];
-    idempotencyKey: string | undefined;
-    traceparent: string | undefined;
-    chain: readonly string[];
-    stamp: SendStamp | undefined;
-    deadlineAtMs: number;
-    resolve: (value: unknown) => void;
-    reject: (error: unknown) => void;
-  }) {
-    this.address = fields.address;
-    this.method = fields.method;
-    this.args = fields.args;
-    this.idempotencyKey = fields.idempotencyKey;
-    this.traceparent = fields.traceparent;
-    this.chain = fields.chain;
-    this.stamp = fields.stamp;
-    this.deadlineAtMs = fields.deadlineAtMs;
-    this.#resolve = fields.resolve;
-    this.#reject = fields.reject;
+  /** @param deadlineAtMs Infinity: none */
+  constructor(
+    address: ActorAddress,
+    method: string,
+    args: readonly unknown[],
+    receiver: CallReceiver,
+    deadlineAtMs: number,
+    extras: CallExtras,
+  ) {
+    this.address = address;
+    this.method = method;
+    this.args = args;
+    this.idempotencyKey = extras.idempotencyKey;
+    this.traceparent = extras.traceparent;
+    this.chain = extras.chain ?? NO_CHAIN;
+    this.stamp = extras.stamp;
+    this.deadlineAtMs = deadlineAtMs;
+    this.#receiver = receiver;
   }
 
   get settled(): boolean {
@@ -77,14 +90,14 @@ export class Call {
     if (this.#settled) return;
     this.#settled = true;
     this.onSettled?.();
-    this.#resolve(value);
+    this.#receiver.resolve(value);
   }
 
   reject(error: unknown): void {
     if (this.#settled) return;
     this.#settled = true;
     this.onSettled?.();
-    this.#reject(error);
+    this.#receiver.reject(error);
   }
 
   /** Ends it here without an answer: whoever waits hears in another way. */
@@ -101,7 +114,7 @@ export class Call {
     const error = this.begun
       ? new OutcomeUnknownError(this.address, reason, options)
       : new NotExecutedError(this.address, reason, options);
-    this.onAbandoned?.(error);
+    this.turn?.callerGone(error);
     this.reject(error);
   }
 }

@@ -56,8 +56,51 @@ export function unpackAll(bytes: Uint8Array): unknown[] {
   }
 }
 
-/** Joins blocks of bytes; one block is passed on as it is. */
-export function concatBytes(blocks: readonly Uint8Array[]): Uint8Array {
+/**
+ * An entry on its way into a commit: packed, or a flat array that is packed with the others of its commit and that
+ * nobody changes meanwhile.
+ */
+export type PackedEntry = Uint8Array | readonly unknown[];
+
+/** Longer strings are packed at once, so that what a commit will weigh is known well enough. */
+const FLAT_STRING_LENGTH_MAX = 1_024;
+
+/**
+ * What an array packs to, about, if it is flat: numbers, booleans, null, undefined and short well-formed strings. Else
+ * -1.
+ */
+export function flatBytes(entry: readonly unknown[]): number {
+  let bytes = 3;
+  for (let index = 0; index < entry.length; index++) {
+    const part = entry[index];
+    switch (typeof part) {
+      case 'number':
+        bytes += 9;
+        break;
+      case 'boolean':
+      case 'undefined':
+        bytes += 1;
+        break;
+      case 'string':
+        if (part.length > FLAT_STRING_LENGTH_MAX || !part.isWellFormed()) return -1;
+        bytes += part.length + 3;
+        break;
+      default:
+        if (part !== null) return -1;
+        bytes += 1;
+    }
+  }
+  return bytes;
+}
+
+/** The packed entries one after another. */
+export function packEntries(entries: readonly PackedEntry[]): Uint8Array {
+  if (!entries.some((entry) => entry instanceof Uint8Array)) {
+    // An array is packed as its length and then its parts: without the length they are one after another.
+    const packed = pack(entries);
+    return packed.subarray(entries.length < 16 ? 1 : entries.length < 65_536 ? 3 : 5);
+  }
+  const blocks = entries.map((entry) => (entry instanceof Uint8Array ? entry : pack(entry)));
   return blocks.length === 1 ? blocks[0]! : Buffer.concat(blocks);
 }
 

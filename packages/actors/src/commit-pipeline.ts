@@ -13,8 +13,8 @@
 
 import type { Activation } from './activation.ts';
 import { formatAddress, type ActorAddress } from './address.ts';
-import { concatBytes } from './codec.ts';
-import { Bundle, GatedTurn } from './commit.ts';
+import { packEntries, type PackedEntry } from './codec.ts';
+import { Bundle } from './commit.ts';
 import { asError, ConflictError, LimitError, OutcomeUnknownError, StoreUnavailableError } from './errors.ts';
 import {
   COMMIT_ATTEMPTS_MAX,
@@ -33,6 +33,7 @@ import type { Turn, TurnCause } from './turn.ts';
 /** The commits of one activation, and who waits for them. */
 export class CommitPipeline implements CommitSource {
   readonly address: ActorAddress;
+  storeSlot: unknown;
   /** Number that the next entry gets, counting those that are not committed yet. */
   nextEntry = 1;
   firstEntry = 1;
@@ -86,10 +87,9 @@ export class CommitPipeline implements CommitSource {
       bundle.userState = undefined;
     }
     if (turn.entries !== undefined) {
-      for (const bytes of turn.entries) {
-        bundle.entries.push(bytes);
-        bundle.bytes += bytes.length;
-      }
+      if (bundle.entries === undefined) bundle.entries = turn.entries;
+      else for (const entry of turn.entries) bundle.entries.push(entry);
+      bundle.bytes += turn.entryBytes;
       bundle.entryCount += turn.entryCount;
       this.nextEntry += turn.entryCount;
     }
@@ -98,7 +98,7 @@ export class CommitPipeline implements CommitSource {
       this.firstEntry = turn.keepFrom;
     }
     if (turn.newSummary !== undefined) bundle.summary = turn.newSummary;
-    if (!this.#waitsForPurge(turn)) bundle.gated.push(new GatedTurn(turn));
+    if (!this.#waitsForPurge(turn)) bundle.gate(turn);
   }
 
   /** The outbox, the marks or the reminders changed otherwise than by a turn that ended well. */
@@ -132,7 +132,7 @@ export class CommitPipeline implements CommitSource {
     const bundle = this.#open ?? this.#inFlight;
     if (this.#waitsForPurge(turn)) return;
     if (bundle === undefined) turn.release();
-    else bundle.gated.push(new GatedTurn(turn));
+    else bundle.gate(turn);
   }
 
   #waitsForPurge(turn: Turn): boolean {
@@ -148,7 +148,7 @@ export class CommitPipeline implements CommitSource {
       // Waiting would be for ever. The next turn of this method comes prepared.
       return Promise.reject(new LimitError(`${formatAddress(this.address)} cannot commit in the middle of this turn`));
     }
-    return new Promise((resolve, reject) => bundle.gated.push({ release: resolve, lose: reject }));
+    return new Promise((resolve, reject) => bundle.gate({ release: resolve, lose: reject }));
   }
 
   /** Runs the callback after a commit that is asked for now; not at all if that is refused. */
@@ -156,7 +156,7 @@ export class CommitPipeline implements CommitSource {
     if (this.#activation.phase === 'gone') return;
     const bundle = this.#bundle();
     bundle.stateChanged = true;
-    bundle.gated.push({ release: callback, lose: () => {} });
+    bundle.gate({ release: callback, lose: () => {} });
   }
 
   /** Everybody behind the gate is told that what they wait for is lost. */
@@ -165,8 +165,8 @@ export class CommitPipeline implements CommitSource {
     const open = this.#open;
     this.#inFlight = undefined;
     this.#open = undefined;
-    if (inFlight !== undefined) for (const gated of inFlight.gated) gated.lose(error);
-    if (open !== undefined) for (const gated of open.gated) gated.lose(error);
+    inFlight?.lose(error);
+    open?.lose(error);
   }
 
   // ── Turns that change the state in place ───────────────────────────────────────────────────────────────────────────
@@ -245,7 +245,7 @@ export class CommitPipeline implements CommitSource {
       bundle.stateChanged = true;
     }
     const state = bundle.stateChanged || this.revision === 0 ? this.#stateOf(bundle) : 'same';
-    const entries = bundle.entryCount === 0 ? null : this.#entriesOf(bundle);
+    const entries = bundle.entries === undefined ? null : this.#entriesOf(bundle, bundle.entries);
     const size = (state === 'same' ? 0 : state.length) + (entries?.bytes.length ?? 0);
     if (size > COMMIT_BYTES_MAX) {
       const name = formatAddress(this.address);
@@ -272,11 +272,11 @@ export class CommitPipeline implements CommitSource {
     return runtime.codec.encode(record.encode());
   }
 
-  #entriesOf(bundle: Bundle): EntryRun {
+  #entriesOf({ entryCount }: Bundle, entries: readonly PackedEntry[]): EntryRun {
     return {
-      first: this.nextEntry - bundle.entryCount,
-      count: bundle.entryCount,
-      bytes: this.#activation.runtime.codec.encode(concatBytes(bundle.entries)),
+      first: this.nextEntry - entryCount,
+      count: entryCount,
+      bytes: this.#activation.runtime.codec.encode(packEntries(entries)),
     };
   }
 
@@ -291,7 +291,7 @@ export class CommitPipeline implements CommitSource {
     this.#inFlight = undefined;
     this.#request();
     if (bundle.stateChanged) this.#activation.noteDue();
-    for (const gated of bundle.gated) gated.release();
+    bundle.release();
     this.#activation.committed();
   }
 

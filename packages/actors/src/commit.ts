@@ -1,6 +1,5 @@
-import { NotExecutedError } from './errors.ts';
+import type { PackedEntry } from './codec.ts';
 import type { Summary } from './store.ts';
-import type { Turn } from './turn.ts';
 
 /** Something that waits behind the output gate. */
 export interface Gated {
@@ -12,9 +11,10 @@ export interface Gated {
 
 /** What the turns since the last seal did, and who waits for it to be durable. Becomes one commit. */
 export class Bundle {
-  readonly entries: Uint8Array[] = [];
+  /** Undefined: none. */
+  entries: PackedEntry[] | undefined;
   entryCount = 0;
-  /** Of the entries. */
+  /** Of the entries, about. */
   bytes = 0;
   keepFrom: number | undefined;
   /** The record must be written again. */
@@ -24,25 +24,20 @@ export class Bundle {
   /** That part as it was before the turn in progress, of an actor whose turns change it in place. */
   userState: Uint8Array | null | undefined;
   summary: Summary | null | undefined;
-  readonly gated: Gated[] = [];
-}
+  #gated: Gated[] | undefined;
 
-/** A turn behind the gate. */
-export class GatedTurn implements Gated {
-  readonly #turn: Turn;
-
-  constructor(turn: Turn) {
-    this.#turn = turn;
+  /** Has somebody wait for the commit. */
+  gate(gated: Gated): void {
+    // A list that begins with one is laid out for one, which is what most have.
+    if (this.#gated === undefined) this.#gated = [gated];
+    else this.#gated.push(gated);
   }
 
   release(): void {
-    this.#turn.release();
+    if (this.#gated !== undefined) for (const gated of this.#gated) gated.release();
   }
 
   lose(error: Error): void {
-    const { address, cause, readOnly } = this.#turn;
-    if (cause.kind !== 'call') return;
-    // A read changed nothing: it is safe to try again.
-    cause.call.reject(readOnly ? new NotExecutedError(address, 'what it had read was lost', { cause: error }) : error);
+    if (this.#gated !== undefined) for (const gated of this.#gated) gated.lose(error);
   }
 }

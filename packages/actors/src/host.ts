@@ -8,8 +8,8 @@ import { Activation } from './activation.ts';
 import type { ActivationRuntime } from './activation-runtime.ts';
 import { ActivationCache } from './activation-cache.ts';
 import type { AnyActorDefinition } from './actor.ts';
-import { formatAddress, partitionOf, type ActorAddress, type ActorId, type PartitionId } from './address.ts';
-import type { Call, CallOptions } from './call.ts';
+import { checkId, formatAddress, partitionOf, type ActorAddress, type ActorId, type PartitionId } from './address.ts';
+import type { Call, CallOptions, CallReceiver } from './call.ts';
 import { keepProcessAlive, systemClock, type CancelTimeout, type Clock } from './clock.ts';
 import { plainCodec, type Codec } from './codec.ts';
 import { DueQueue } from './due-queue.ts';
@@ -32,7 +32,7 @@ import { LocalNetwork } from './local-transport.ts';
 import { consoleLogger, type Logger } from './logger.ts';
 import { singleHostPlacement, type Placement, type PlacementListener } from './placement.ts';
 import { RECORD_FORMAT } from './record.ts';
-import { reference, type ActorRef } from './reference.ts';
+import { reference, type ActorRef, type ArgumentsOf } from './reference.ts';
 import { Router, type RouterHost } from './router.ts';
 import type { ListFilter, ListPage, Store } from './store.ts';
 import type { Envelope, HostId, SendStamp, Transport } from './transport.ts';
@@ -62,10 +62,14 @@ export interface ActorHostOptions {
   readonly idleTimeoutMs?: number;
 }
 
-/** How many activations there are and whether the host can serve. */
+/** What a host holds, and whether it can serve. */
 export interface ActorHostStatus {
   readonly activations: Readonly<Record<string, number>>;
   readonly partitions: number;
+  /** Actors that are to be looked at within minutes: a reminder is due, or work is outstanding. */
+  readonly wakeUps: number;
+  /** Actors whose activation was lost, which are looked at again until one has ended well. */
+  readonly recovering: number;
   readonly stopping: boolean;
   /** Why the store cannot serve, if it cannot. */
   readonly failure: Error | undefined;
@@ -94,6 +98,20 @@ export interface ActorHost extends AsyncDisposable {
   readonly logger: Logger;
   /** A typed reference to an actor. `options` hold for each call made through it. */
   actor<D extends AnyActorDefinition>(definition: D, id: ActorId, options?: CallOptions): ActorRef<D>;
+  /**
+   * Sends a call whose answer goes to a receiver instead of a promise: for those that send very many. Arguments are handed
+   * over as they are, unchecked: nobody may change them afterwards.
+   *
+   * @throws {TypeError} | {@link ActorAddressError} when it cannot be sent; then the receiver hears nothing
+   */
+  post<D extends AnyActorDefinition, K extends keyof ActorRef<D> & string>(
+    definition: D,
+    id: ActorId,
+    method: K,
+    args: ArgumentsOf<ActorRef<D>[K]>,
+    receiver: CallReceiver,
+    options?: CallOptions,
+  ): void;
   /** Summaries of actors, newest created first. */
   list(filter: ListFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<ListPage>;
   /** How many summaries match, by status. */
@@ -106,6 +124,8 @@ export interface ActorHost extends AsyncDisposable {
    */
   stop(options?: { readonly graceMs?: number }): Promise<void>;
 }
+
+const NO_OPTIONS: CallOptions = {};
 
 interface ActorTypeSlot {
   readonly definition: AnyActorDefinition;
@@ -127,9 +147,10 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   readonly #random: () => number;
   readonly #types = new Map<string, ActorTypeSlot>();
   readonly #cache: ActivationCache;
-  /** The partitions that are served, each with its activations. */
+  /** The partitions that are served. */
   readonly #partitions = new Set<PartitionId>();
-  readonly #byPartition = new Map<PartitionId, Set<Activation>>();
+  /** The first activation of each partition; they are linked to each other. */
+  readonly #byPartition: (Activation | undefined)[];
   /** How often in a row the activations of an actor were lost before a commit was accepted. */
   readonly #losses = new Map<string, number>();
   readonly #tokenPrefix: string;
@@ -148,6 +169,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     this.#app = options.app ?? 'default';
     this.#random = options.random ?? Math.random;
     this.partitionCount = options.partitionCount ?? PARTITION_COUNT_DEFAULT;
+    this.#byPartition = Array.from({ length: this.partitionCount });
     this.#tokenPrefix = Math.floor(this.#random() * 2 ** 50).toString(36);
     this.transport = options.transport ?? new LocalNetwork().transport(`host-${this.#tokenPrefix}`);
     this.hostId = this.transport.hostId;
@@ -198,6 +220,18 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     ) as ActorRef<D>;
   }
 
+  post(
+    definition: AnyActorDefinition,
+    id: ActorId,
+    method: string,
+    args: readonly unknown[],
+    receiver: CallReceiver,
+    options: CallOptions = NO_OPTIONS,
+  ): void {
+    checkId(definition.type, id);
+    this.router.post({ type: definition.type, id }, method, args, receiver, options);
+  }
+
   list(filter: ListFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<ListPage> {
     return this.store.list(filter, page);
   }
@@ -212,6 +246,8 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     return {
       activations,
       partitions: this.#partitions.size,
+      wakeUps: this.due.size,
+      recovering: this.#losses.size,
       stopping: this.stopping,
       failure: this.store.failure(),
     };
@@ -275,7 +311,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     return true;
   }
 
-  deliver(call: Call): void {
+  deliver(call: Call, partition: PartitionId): void {
     const { type, id } = call.address;
     const slot = this.#types.get(type);
     if (slot === undefined) {
@@ -284,7 +320,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
       );
       return;
     }
-    (slot.activations.get(id) ?? this.#activate(slot, call.address)).deliver(call);
+    (slot.activations.get(id) ?? this.#activate(slot, call.address, partition)).deliver(call);
   }
 
   forgetSender(address: ActorAddress, stamp: SendStamp): void {
@@ -304,9 +340,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     const { type, id } = activation.address;
     const activations = this.#types.get(type)!.activations;
     if (activations.get(id) === activation) activations.delete(id);
-    const inPartition = this.#byPartition.get(activation.partition);
-    if (inPartition?.delete(activation) === true && inPartition.size === 0)
-      this.#byPartition.delete(activation.partition);
+    this.#unlink(activation);
     this.#cache.remove(activation);
     this.#lookAgain(activation);
     for (const call of waiting) this.router.again(call);
@@ -316,6 +350,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
    * A lost activation may have left work that only its record knows: the actor is looked at again, ever more slowly.
    */
   #lookAgain(activation: Activation): void {
+    if (!activation.lost && this.#losses.size === 0) return;
     const key = formatAddress(activation.address);
     if (!activation.lost || this.stopping || !this.serves(activation.partition)) {
       this.#losses.delete(key);
@@ -327,20 +362,31 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     this.due.set(activation.address, this.clock.nowMs() + delayMs);
   }
 
-  #activate(slot: ActorTypeSlot, address: ActorAddress, woken = false): Activation {
-    const activation = new Activation(address, partitionOf(address, this.partitionCount), slot.definition, this);
+  #activate(slot: ActorTypeSlot, address: ActorAddress, partition: PartitionId, woken = false): Activation {
+    const activation = new Activation(address, partition, slot.definition, this);
     activation.woken = woken;
     slot.activations.set(address.id, activation);
-    let inPartition = this.#byPartition.get(activation.partition);
-    if (inPartition === undefined) this.#byPartition.set(activation.partition, (inPartition = new Set()));
-    inPartition.add(activation);
+    const next = this.#byPartition[partition];
+    this.#byPartition[partition] = activation;
+    activation.nextInPartition = next;
+    if (next !== undefined) next.previousInPartition = activation;
     this.#cache.add(activation);
-    void activation.activate();
+    activation.activate();
     return activation;
   }
 
+  #unlink(activation: Activation): void {
+    const { partition, nextInPartition: next, previousInPartition: previous } = activation;
+    if (previous !== undefined) previous.nextInPartition = next;
+    else if (this.#byPartition[partition] === activation) this.#byPartition[partition] = next;
+    if (next !== undefined) next.previousInPartition = previous;
+    activation.nextInPartition = undefined;
+    activation.previousInPartition = undefined;
+  }
+
   #wake(address: ActorAddress): void {
-    if (this.stopping || !this.serves(partitionOf(address, this.partitionCount))) return;
+    const partition = partitionOf(address, this.partitionCount);
+    if (this.stopping || !this.serves(partition)) return;
     const slot = this.#types.get(address.type);
     if (slot === undefined) {
       this.logger.warn(
@@ -350,7 +396,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
       return;
     }
     const activation = slot.activations.get(address.id);
-    if (activation === undefined) this.#activate(slot, address, true);
+    if (activation === undefined) this.#activate(slot, address, partition, true);
     else activation.wake();
   }
 
@@ -363,7 +409,8 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   async drain(partition: PartitionId): Promise<void> {
     this.#partitions.delete(partition);
-    const leaving = [...(this.#byPartition.get(partition) ?? [])];
+    const leaving: Activation[] = [];
+    for (let next = this.#byPartition[partition]; next !== undefined; next = next.nextInPartition) leaving.push(next);
     if (leaving.length === 0) return;
     // A stop has a bound of its own.
     const cancel = this.stopping
@@ -394,10 +441,9 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
       try {
         const page = await this.store.due(partition, untilMs, cursor, DUE_PAGE_LENGTH);
         for (const { address, dueAtMs } of page.entries) {
-          // An activation knows better than the index what it waits for.
           const activation = this.#types.get(address.type)?.activations.get(address.id);
           if (activation === undefined) this.due.set(address, dueAtMs);
-          else activation.noteDue();
+          else activation.compareDue(dueAtMs);
         }
         cursor = page.cursor;
       } catch (error) {

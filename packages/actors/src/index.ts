@@ -16,8 +16,8 @@ export type {
   WritingContext,
 } from './actor.ts';
 export type { Reminder } from './record.ts';
-export type { ActorRef, SendRef } from './reference.ts';
-export type { CallOptions } from './call.ts';
+export type { ActorRef, ArgumentsOf, SendRef } from './reference.ts';
+export type { CallOptions, CallReceiver } from './call.ts';
 
 // For those who run them.
 export { startActorHost, type ActorHost, type ActorHostOptions, type ActorHostStatus } from './host.ts';

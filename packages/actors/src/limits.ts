@@ -27,11 +27,16 @@ export const CALL_TIMEOUT_MS_DEFAULT = 30_000;
 /** Durable sends of one actor that are not yet acknowledged. */
 export const OUTBOX_LENGTH_MAX = 100_000;
 /**
- * A receiver remembers the last number of a sender for this long after that has nothing left to send: longer than a
- * delivery may take (`CALL_TIMEOUT_MS_DEFAULT`) that a former owner of the sender began before it learned that it is
- * one.
+ * A delivery of a durable send begins no later than this after the last commit of its sender was sealed: a process that
+ * stood still in between may have lost the sender to another owner.
  */
-export const SEND_MARK_LINGER_MS = 2 * CALL_TIMEOUT_MS_DEFAULT;
+export const SEND_BEGIN_MS_MAX = CALL_TIMEOUT_MS_DEFAULT;
+/**
+ * A receiver remembers the last number of a sender for this long after that has nothing left to send: longer than it
+ * takes until a delivery begins (`SEND_BEGIN_MS_MAX`) and ends (`CALL_TIMEOUT_MS_DEFAULT`) that a former owner of the
+ * sender begins before it learns that it is one, by as much as clocks may be wrong.
+ */
+export const SEND_MARK_LINGER_MS = 3 * CALL_TIMEOUT_MS_DEFAULT;
 /** And for this long when the sender never said so (its host crashed between): a few bytes for each such sender. */
 export const SEND_MARK_TTL_MS = 7 * 24 * 60 * 60 * 1000;
 /** Reminders of one actor. */

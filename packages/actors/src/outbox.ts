@@ -5,12 +5,14 @@
 // O1  A delivery is tried only after a commit of this activation that was asked for after the one before: one that has
 //     lost the actor to another owner learns it from that commit. The receiver forgets the number only a while after
 //     the outbox is empty (`SEND_MARK_LINGER_MS`), so that whatever is still on its way by then meets the number.
+// O2  What a process that stood still for long hears of its commits and deliveries says nothing of what happened since:
+//     a delivery begins soon after a commit was sealed (`SEND_BEGIN_MS_MAX`), or after another one.
 
 import type { Activation } from './activation.ts';
 import { formatAddress, type ActorAddress } from './address.ts';
 import { unpack } from './codec.ts';
 import { NotDefinedError, NotExecutedError, OutcomeUnknownError } from './errors.ts';
-import { RETRY_DELAY_MS_MAX, RETRY_DELAY_MS_MIN, SEND_FAILURES_PER_WARNING } from './limits.ts';
+import { RETRY_DELAY_MS_MAX, RETRY_DELAY_MS_MIN, SEND_BEGIN_MS_MAX, SEND_FAILURES_PER_WARNING } from './limits.ts';
 import { Mailbox } from './mailbox.ts';
 import type { OutboxItem } from './record.ts';
 
@@ -23,6 +25,8 @@ export class OutboxSender {
   /** Sends up to this number are in a commit that is in flight or accepted. */
   #sealedUpTo: number;
   #queuedUpTo: number;
+  /** When the last commit was sealed. */
+  #sealedAtMs = 0;
   /** Told to the receivers once the removal from the outbox is committed. */
   #quiet: Quiet | undefined;
   #quietSealed: Quiet | undefined;
@@ -45,6 +49,7 @@ export class OutboxSender {
   /** A commit takes the outbox as it is now. */
   sealed(): void {
     this.#sealedUpTo = this.#activation.record.outboxSequence;
+    this.#sealedAtMs = this.#activation.runtime.clock.nowMs();
     if (this.#quiet !== undefined) {
       this.#quietSealed = this.#quiet;
       this.#quiet = undefined;
@@ -74,7 +79,7 @@ export class OutboxSender {
       if (queue !== undefined) queue.push(item);
       else {
         this.#queues.set(target, new Mailbox());
-        this.#deliver(target, item, 0);
+        this.#begin(target, item, 0);
       }
     }
   }
@@ -85,6 +90,18 @@ export class OutboxSender {
 
   #sender(): string {
     return `${formatAddress(this.#activation.address)}#${this.#activation.record.birth}`;
+  }
+
+  #begin(target: string, item: OutboxItem, failures: number): void {
+    if (this.#activation.runtime.clock.nowMs() - this.#sealedAtMs > SEND_BEGIN_MS_MAX) {
+      this.#beginAfterCommit(target, item, failures);
+    } else this.#deliver(target, item, failures);
+  }
+
+  #beginAfterCommit(target: string, item: OutboxItem, failures: number): void {
+    this.#activation.commits.whenCommitted(() => {
+      if (!this.#stopped) this.#begin(target, item, failures);
+    });
   }
 
   #deliver(target: string, item: OutboxItem, failures: number): void {
@@ -121,10 +138,7 @@ export class OutboxSender {
           const delayMs =
             Math.min(RETRY_DELAY_MS_MIN * 2 ** Math.min(failures, 10), RETRY_DELAY_MS_MAX) * (0.5 + runtime.random());
           runtime.clock.setTimeout(() => {
-            if (this.#stopped) return;
-            this.#activation.commits.whenCommitted(() => {
-              if (!this.#stopped) this.#deliver(target, item, failures + 1);
-            });
+            if (!this.#stopped) this.#beginAfterCommit(target, item, failures + 1);
           }, delayMs);
         },
       );
@@ -138,7 +152,7 @@ export class OutboxSender {
     if (next === undefined) {
       this.#queues.delete(target);
       (this.#quiet ??= new Map()).set(target, { to: item.to, sequence: item.sequence });
-    } else this.#deliver(target, next, 0);
+    } else this.#begin(target, next, 0);
     this.#activation.commits.recordChanged();
   }
 }

@@ -1,10 +1,12 @@
 // What tells the kinds of actors apart: how user state is held, rolled back and packed. Each activation has one.
 
-import type { ActorDefinition, RecordOpening } from './actor.ts';
+import type { ActorDefinition } from './actor.ts';
 import { formatAddress } from './address.ts';
 import { checkPayload, copyPayload, pack, unpack } from './codec.ts';
+import type { Opening } from './entries.ts';
 import { CorruptRecordError } from './errors.ts';
 import { JOURNAL_SNAPSHOT_ENTRIES } from './limits.ts';
+import { isThenable } from './outcome.ts';
 
 /** How one activation holds the state of its actor. */
 export interface Persistence {
@@ -15,7 +17,7 @@ export interface Persistence {
   /** What read-only methods see. */
   readState(): unknown;
   /** Builds the state of a new activation. */
-  open(opening: RecordOpening): void | Promise<void>;
+  open(opening: Opening): void | Promise<void>;
   /** An entry was appended by the turn in progress. */
   appended(entry: unknown): void;
   /** The turn ended well; true when there is new state to store. `changed`: the turn said so itself. */
@@ -94,7 +96,7 @@ class StatePersistence implements Persistence {
     return this.#view.value;
   }
 
-  open(opening: RecordOpening): void {
+  open(opening: Opening): void {
     this.#packed = opening.snapshot === undefined ? null : (opening.snapshot as Uint8Array);
     if (this.#packed === null) {
       this.local = this.#initial();
@@ -164,7 +166,7 @@ class JournalPersistence implements Persistence {
     return this.#view.value;
   }
 
-  async open(opening: RecordOpening): Promise<void> {
+  async open(opening: Opening): Promise<void> {
     const kept = (): [number, unknown] =>
       opening.snapshot === undefined
         ? [0, this.#definition.initialState!()]
@@ -258,11 +260,18 @@ class RecordPersistence implements Persistence {
     return this.local;
   }
 
-  async open(opening: RecordOpening): Promise<void> {
-    const snapshot = opening.snapshot === undefined ? undefined : unpack(opening.snapshot as Uint8Array);
-    const local = this.#definition.open!({ ...opening, snapshot });
-    this.#bytes = (opening.snapshot as Uint8Array | undefined)?.length ?? 0;
-    this.local = await local;
+  open(opening: Opening): void | Promise<void> {
+    const packed = opening.snapshot as Uint8Array | undefined;
+    if (packed !== undefined) opening.snapshot = unpack(packed);
+    const local = this.#definition.open!(opening);
+    this.#bytes = packed?.length ?? 0;
+    if (!isThenable(local)) {
+      this.local = local;
+      return undefined;
+    }
+    return Promise.resolve(local).then((opened) => {
+      this.local = opened;
+    });
   }
 
   appended(): void {}

@@ -31,10 +31,8 @@ export class ReadTurns {
     const turn = new Turn(this.#activation, { kind: 'call', call }, undefined, true);
     const inside = this.#activation.continues(call);
     this.#running.add(turn);
-    call.onAbandoned = (reason) => {
-      this.#running.delete(turn);
-      turn.abort(reason);
-    };
+    turn.reads = this;
+    call.turn = turn;
     try {
       const result = this.#activation.definition.readOnly[call.method]!(turn, ...call.args);
       if (isThenable(result)) {
@@ -48,13 +46,18 @@ export class ReadTurns {
     }
   }
 
+  /** Its caller gave up. */
+  forget(turn: Turn): void {
+    this.#running.delete(turn);
+  }
+
   /** `inside`: the turn in progress waits for it, and for nothing that it saw. */
   #end(turn: Turn, inside: boolean, failed: boolean, outcome: unknown): void {
     turn.ended = true;
     if (!this.#running.has(turn)) return;
     try {
       if (failed) turn.fail(errorOfThisCall(turn.address, outcome));
-      else turn.result = checkedResult(turn.address, outcome);
+      else turn.result = checkedResult(turn.address, this.#activation.definition, outcome);
     } catch (unstorable) {
       turn.fail(unstorable);
     }

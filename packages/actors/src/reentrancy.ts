@@ -46,8 +46,7 @@ export class Reentrancy {
   }
 
   #begin(call: Call, outer: Turn): void {
-    const method = this.#activation.methodForCall(call);
-    if (method === undefined) return;
+    if (!this.#activation.wantsTurn(call)) return;
     const turn = new Turn(this.#activation, { kind: 'call', call }, outer, false);
     let saved: unknown;
     try {
@@ -58,7 +57,7 @@ export class Reentrancy {
     }
     this.nested.push(turn);
     this.#saved.push(saved);
-    this.#activation.run(turn, method);
+    this.#activation.run(turn);
   }
 
   /** The method of a nested turn has ended. */
@@ -77,7 +76,7 @@ export class Reentrancy {
     }
     if (!failed) {
       try {
-        turn.result = checkedResult(turn.address, result);
+        turn.result = checkedResult(turn.address, this.#activation.definition, result);
         turn.outer!.absorb(turn);
       } catch (unstorable) {
         failed = true;

@@ -17,6 +17,9 @@ export type ActorRef<D> =
 export type SendRef<D> =
   D extends ActorDefinition<infer M, infer _R> ? { readonly [K in keyof M]: Sender<M[K]> } : never;
 
+/** What a method of a reference takes. */
+export type ArgumentsOf<F> = F extends (...args: infer A) => unknown ? A : never;
+
 type Invoke = (address: ActorAddress, method: string, args: unknown[]) => unknown;
 
 /** What is under every reference; the methods of a definition are on the prototype of a class of its own. */

@@ -5,8 +5,8 @@
 // R2  It is handed on again only while nothing has begun, within its deadline; after an unknown outcome only if it has
 //     an idempotency key or a send stamp (the outbox does that).
 
-import { partitionOf, type ActorAddress } from './address.ts';
-import { Call, type CallOptions } from './call.ts';
+import { partitionOf, type ActorAddress, type PartitionId } from './address.ts';
+import { Call, type CallOptions, type CallReceiver } from './call.ts';
 import type { CancelTimeout, Clock } from './clock.ts';
 import { checkPayload, copyPayload, pack, unpack } from './codec.ts';
 import type { Logger } from './logger.ts';
@@ -37,9 +37,9 @@ export interface RouterHost {
   /** Hands the call to the activation if there is one that takes it; false if not. */
   deliverToActive(call: Call): boolean;
   /** Hands the call to the activation, making one if needed. */
-  deliver(call: Call): void;
+  deliver(call: Call, partition: PartitionId): void;
   /** Whether the partition is owned here and served. */
-  serves(partition: number): boolean;
+  serves(partition: PartitionId): boolean;
   forgetSender(address: ActorAddress, stamp: SendStamp): void;
 }
 
@@ -71,21 +71,43 @@ export class Router {
 
   /** Calls a method of an actor, wherever it is. */
   call(address: ActorAddress, method: string, args: readonly unknown[], options: RoutedCallOptions): Promise<unknown> {
+    return new Promise((resolve, reject) =>
+      this.post(address, method, copiedArguments(address, method, args), { resolve, reject }, options),
+    );
+  }
+
+  /**
+   * As {@link call} without a promise of its own, and with arguments that are handed over as they are.
+   *
+   * @throws {TypeError} for options that cannot be meant; then nothing is sent
+   * @throws {LimitError} when the chain of calls is too long
+   */
+  post(
+    address: ActorAddress,
+    method: string,
+    args: readonly unknown[],
+    receiver: CallReceiver,
+    options: RoutedCallOptions,
+  ): void {
     const { idempotencyKey, timeoutMs } = options;
     if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
-      return Promise.reject(new TypeError(`timeoutMs is a number of milliseconds from 0 on, got ${String(timeoutMs)}`));
+      throw new TypeError(`timeoutMs is a number of milliseconds from 0 on, got ${String(timeoutMs)}`);
     }
-    if (idempotencyKey === undefined) return this.#callOnce(address, method, args, options);
+    if (idempotencyKey === undefined) {
+      this.#postOnce(address, method, args, receiver, options);
+      return;
+    }
     if (
       typeof idempotencyKey !== 'string' ||
       idempotencyKey === '' ||
       idempotencyKey.length > IDEMPOTENCY_KEY_LENGTH_MAX
     ) {
-      return Promise.reject(
-        new TypeError(`an idempotency key is a string of 1 to ${IDEMPOTENCY_KEY_LENGTH_MAX} characters`),
-      );
+      throw new TypeError(`an idempotency key is a string of 1 to ${IDEMPOTENCY_KEY_LENGTH_MAX} characters`);
     }
-    return this.#callWithKey(address, method, args, options);
+    this.#callWithKey(address, method, args, options).then(
+      (result) => receiver.resolve(result),
+      (error: unknown) => receiver.reject(error),
+    );
   }
 
   /** The key makes it safe to try again after an unknown outcome. */
@@ -101,7 +123,16 @@ export class Router {
       // Never below zero, also when the wait for the last attempt took longer than it should.
       const timeoutMs = Math.max(0, deadlineAtMs - this.#host.clock.nowMs());
       try {
-        return await this.#callOnce(address, method, args, { ...options, timeoutMs });
+        return await new Promise((resolve, reject) =>
+          // Copied for each attempt: an earlier one may have changed what it was given.
+          this.#postOnce(
+            address,
+            method,
+            copiedArguments(address, method, args),
+            { resolve, reject },
+            { ...options, timeoutMs },
+          ),
+        );
       } catch (error) {
         if (error instanceof OutcomeUnknownError) unknown = error;
         // Once an attempt may have run, one that did not says nothing of the whole.
@@ -129,43 +160,31 @@ export class Router {
     });
   }
 
-  #callOnce(
+  #postOnce(
     address: ActorAddress,
     method: string,
     args: readonly unknown[],
+    receiver: CallReceiver,
     options: RoutedCallOptions,
-  ): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const { signal } = options;
-      const chain = options.chain ?? [];
-      if (chain.length >= CALL_CHAIN_LENGTH_MAX)
-        throw new LimitError(`a chain of calls is longer than ${CALL_CHAIN_LENGTH_MAX}: ${chain.join(' → ')}`);
-      const timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS_DEFAULT;
-      const call = new Call({
-        address,
-        method,
-        args: copiedArguments(address, method, args),
-        idempotencyKey: options.idempotencyKey,
-        traceparent: options.traceparent,
-        chain,
-        stamp: options.stamp,
-        deadlineAtMs: timeoutMs === Infinity ? Infinity : this.#host.clock.nowMs() + timeoutMs,
-        resolve,
-        reject,
-      });
-      if (signal !== undefined || timeoutMs !== Infinity) this.#watch(call, signal);
-      if (call.settled) return;
-      if (options.after === undefined) this.route(call);
-      else {
-        options.after.then(
-          () => this.route(call),
-          (error: unknown) =>
-            call.reject(
-              new NotExecutedError(address, 'what its caller had done before is not durable', { cause: error }),
-            ),
-        );
-      }
-    });
+  ): void {
+    const { after, chain, signal } = options;
+    if (chain !== undefined && chain.length >= CALL_CHAIN_LENGTH_MAX)
+      throw new LimitError(`a chain of calls is longer than ${CALL_CHAIN_LENGTH_MAX}: ${chain.join(' → ')}`);
+    const timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS_DEFAULT;
+    const deadlineAtMs = timeoutMs === Infinity ? Infinity : this.#host.clock.nowMs() + timeoutMs;
+    const call = new Call(address, method, args, receiver, deadlineAtMs, options);
+    if (signal !== undefined || timeoutMs !== Infinity) this.#watch(call, signal);
+    if (call.settled) return;
+    if (after === undefined) this.route(call);
+    else {
+      after.then(
+        () => this.route(call),
+        (error: unknown) =>
+          call.reject(
+            new NotExecutedError(address, 'what its caller had done before is not durable', { cause: error }),
+          ),
+      );
+    }
   }
 
   #watch(call: Call, signal: AbortSignal | undefined): void {
@@ -192,9 +211,10 @@ export class Router {
       return;
     }
     if (this.#host.deliverToActive(call)) return;
-    const owner = this.#ownerOf(call.address);
-    if (owner === this.#host.hostId && this.#host.serves(partitionOf(call.address, this.#host.partitionCount))) {
-      this.#host.deliver(call);
+    const partition = (call.partition ??= partitionOf(call.address, this.#host.partitionCount));
+    const owner = this.#host.placement.ownerOf(partition);
+    if (owner === this.#host.hostId && this.#host.serves(partition)) {
+      this.#host.deliver(call, partition);
     } else if (owner === undefined || owner === this.#host.hostId || call.onMoved !== undefined) this.turnedAway(call);
     else this.#sendTo(owner, call);
   }
@@ -223,7 +243,9 @@ export class Router {
     const cancel = this.#host.clock.setTimeout(
       () => {
         this.#later.delete(call);
-        this.route(call);
+        // The process may have stood still for long: R2.
+        if (call.deadlineAtMs <= this.#host.clock.nowMs()) call.abandon('its deadline passed');
+        else this.route(call);
       },
       this.#delayMs(call.attempts++),
     );
@@ -357,21 +379,21 @@ export class Router {
       reply('failed', toWireError(error));
       return;
     }
-    const call: Call = new Call({
-      address,
-      method: envelope.method,
-      args,
-      idempotencyKey: envelope.idempotencyKey,
-      traceparent: envelope.traceparent,
-      chain: envelope.chain,
-      stamp: envelope.send,
-      deadlineAtMs: envelope.timeoutMs === undefined ? Infinity : this.#host.clock.nowMs() + envelope.timeoutMs,
+    const receiver: CallReceiver = {
       resolve: (value) => reply('done', value),
       reject: (error) => {
         if (error instanceof NotExecutedError) reply('not-executed', toWireError(error));
         else if (error instanceof OutcomeUnknownError) reply('unknown', toWireError(error));
         else reply('failed', toWireError(error));
       },
+    };
+    const deadlineAtMs = envelope.timeoutMs === undefined ? Infinity : this.#host.clock.nowMs() + envelope.timeoutMs;
+    const { idempotencyKey, traceparent, chain, send: stamp } = envelope;
+    const call = new Call(address, envelope.method, args, receiver, deadlineAtMs, {
+      idempotencyKey,
+      traceparent,
+      chain,
+      stamp,
     });
     call.onMoved = () => {
       call.dismiss();

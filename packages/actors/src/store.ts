@@ -76,6 +76,8 @@ export interface Commit {
  */
 export interface CommitSource {
   readonly address: ActorAddress;
+  /** Where the store may keep what it knows of the record between the commits of this source. Undefined at first. */
+  storeSlot?: unknown;
   /**
    * Called exactly once per request, synchronously, when the write that will hold it begins. The bytes that it returns
    * are the store's until it has answered. It may throw: that refuses the request with what was thrown and nothing
@@ -172,12 +174,13 @@ export interface Store {
   stop(): Promise<void>;
 
   /**
-   * The record of an actor; activation begins here. Never a stale replica.
+   * The record of an actor; activation begins here. Never a stale replica. A store that knows the answer without waiting
+   * may return it as it is; errors come by a rejection all the same.
    *
    * @throws {StoreUnavailableError} when the store cannot serve
    * @throws {CorruptRecordError} when what it holds cannot be what was written
    */
-  load(address: ActorAddress): Promise<Loaded>;
+  load(address: ActorAddress): Loaded | Promise<Loaded>;
 
   /**
    * The runs that hold entries from `fromEntry` on, in order, until at least `limit` entries (of those asked for) are
@@ -192,6 +195,9 @@ export interface Store {
    * returned. At most one request per address may be under way. Commits of many actors share a write.
    */
   commit(source: CommitSource): void;
+
+  /** The source will ask for no more commits: what is kept in its slot may go. */
+  release?(source: CommitSource): void;
 
   /**
    * Removes an actor. Resolves when the record is durably gone: from then on loads find nothing (or the tombstone). The

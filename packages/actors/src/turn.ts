@@ -5,9 +5,11 @@ import type { Activation } from './activation.ts';
 import type { AnyActorDefinition, RecordContext, ReminderTime } from './actor.ts';
 import { checkId, type ActorAddress } from './address.ts';
 import type { Call, CallOptions } from './call.ts';
-import { checkPayload, copyPayload, pack } from './codec.ts';
-import { LimitError, NotDefinedError } from './errors.ts';
+import { checkPayload, copyPayload, flatBytes, pack, type PackedEntry } from './codec.ts';
+import type { Gated } from './commit.ts';
+import { LimitError, NotDefinedError, NotExecutedError } from './errors.ts';
 import { OUTBOX_LENGTH_MAX, REMINDERS_MAX } from './limits.ts';
+import type { ReadTurns } from './read-turns.ts';
 import type { Reminder } from './record.ts';
 import { reference, type ActorRef, type SendRef } from './reference.ts';
 import type { Summary, Tombstone } from './store.ts';
@@ -29,17 +31,21 @@ export type TurnCause =
   | { readonly kind: 'work' };
 
 /** A turn in progress; user code sees it as one of the contexts of `actor.ts`. */
-export class Turn implements RecordContext<unknown> {
+export class Turn implements RecordContext<unknown>, Gated {
   readonly cause: TurnCause;
   /** The turn that this one interrupts, if the actor is reentrant. */
   readonly outer: Turn | undefined;
   readonly readOnly: boolean;
+  /** Those that it is one of, if it is a read beside the turn in progress. */
+  reads: ReadTurns | undefined;
   sends: TurnSend[] | undefined;
   reminderChanges: Map<string, Reminder | null> | undefined;
   timerChanges: Map<string, TimerChange> | undefined;
-  /** Packed entries and how many. */
-  entries: Uint8Array[] | undefined;
+  /** Undefined: none. */
+  entries: PackedEntry[] | undefined;
   entryCount = 0;
+  /** Of the entries, about. */
+  entryBytes = 0;
   keepFrom: number | undefined;
   /** Set by `changed`, or by the end of the turn when the packed state differs. */
   stateChanged = false;
@@ -115,6 +121,12 @@ export class Turn implements RecordContext<unknown> {
     this.#abort?.abort(reason);
   }
 
+  /** Its caller gave up. */
+  callerGone(reason: Error): void {
+    this.reads?.forget(this);
+    this.abort(reason);
+  }
+
   nowMs(): number {
     return this.#activation.runtime.clock.nowMs();
   }
@@ -154,9 +166,28 @@ export class Turn implements RecordContext<unknown> {
         this.broken = error;
         throw error;
       }
-      (this.entries ??= []).push(pack(entry));
-      this.entryCount += 1;
+      const packed = pack(entry);
+      this.#addEntry(packed, packed.length);
     }
+  }
+
+  appendOwned(entry: readonly unknown[]): void {
+    const bytes = flatBytes(entry);
+    if (bytes === -1 || this.#activation.definition.kind !== 'record') {
+      this.append(entry);
+      return;
+    }
+    this.#mustWrite('append');
+    this.#addEntry(entry, bytes);
+  }
+
+  #addEntry(entry: PackedEntry, bytes: number): void {
+    // Most turns of a journal append two. A list that grows by one gets room for many.
+    if (this.entries === undefined) this.entries = [entry];
+    else if (this.entries.length === 1) this.entries = [this.entries[0]!, entry];
+    else this.entries.push(entry);
+    this.entryCount += 1;
+    this.entryBytes += bytes;
   }
 
   trim(keepFrom: number): void {
@@ -238,6 +269,7 @@ export class Turn implements RecordContext<unknown> {
   }
 
   reminders(): readonly Reminder[] {
+    if (this.reminderChanges === undefined && this.#keptReminders().size === 0) return [];
     return [...this.#withChanges().values()];
   }
 
@@ -273,12 +305,13 @@ export class Turn implements RecordContext<unknown> {
     this.#mustWrite('summarize');
     this.#activation.requireDurable('summarize');
     checkPayload(summary, `the summary of ${this.address.type}`);
-    this.newSummary = copyPayload(summary);
+    this.newSummary = summary === null ? null : { ...summary, tags: { ...summary.tags } };
   }
 
   afterCommit(callback: () => void): void {
     this.#mustWrite('afterCommit');
-    (this.callbacks ??= []).push(callback);
+    if (this.callbacks === undefined) this.callbacks = [callback];
+    else this.callbacks.push(callback);
   }
 
   purge(tombstone?: Tombstone): void {
@@ -305,8 +338,9 @@ export class Turn implements RecordContext<unknown> {
     if (inner.sends !== undefined) (this.sends ??= []).push(...inner.sends);
     for (const [name, change] of inner.reminderChanges ?? []) (this.reminderChanges ??= new Map()).set(name, change);
     for (const [name, change] of inner.timerChanges ?? []) (this.timerChanges ??= new Map()).set(name, change);
-    if (inner.entries !== undefined) (this.entries ??= []).push(...inner.entries);
+    if (inner.entries !== undefined) this.entries = [...(this.entries ?? []), ...inner.entries];
     this.entryCount += inner.entryCount;
+    this.entryBytes += inner.entryBytes;
     this.keepFrom = inner.keepFrom ?? this.keepFrom;
     this.stateChanged ||= inner.stateChanged;
     this.work = inner.work ?? this.work;
@@ -332,5 +366,15 @@ export class Turn implements RecordContext<unknown> {
       else this.cause.call.resolve(this.result);
     }
     if (this.callbacks !== undefined) for (const callback of this.callbacks) this.#activation.runCallback(callback);
+  }
+
+  /** What it did, or what it saw, is lost. */
+  lose(error: Error): void {
+    if (this.cause.kind !== 'call') return;
+    // A read changed nothing: it is safe to try again.
+    const lost = this.readOnly
+      ? new NotExecutedError(this.address, 'what it had read was lost', { cause: error })
+      : error;
+    this.cause.call.reject(lost);
   }
 }

@@ -64,6 +64,19 @@ test('a conflict loses the activation: its caller does not know, the next call s
   expect(logger.lines).toContain('another owner wrote; the activation is dropped');
 });
 
+test('the status of a host counts actors whose activation was lost until one has ended well', async () => {
+  const { host, store, clock } = await startRig([counter], { idleTimeoutMs: 10_000 });
+  const ref = host.actor(counter, 'a');
+  await ref.add(1);
+  await intrude(store, 10);
+  expect(host.status().recovering).toBe(0);
+  await failure(ref.add(1));
+  expect(host.status().recovering).toBe(1);
+  await ref.add(1);
+  await clock.advance(60_000);
+  expect(host.status()).toMatchObject({ recovering: 0, wakeUps: 0, activations: { counter: 0 } });
+});
+
 test('calls that wait for their turn when the activation is lost go to the next one', async () => {
   const { host, store } = await startRig([counter]);
   const ref = host.actor(counter, 'a');

@@ -113,18 +113,9 @@ test('deadlines that nobody needs any more are dropped', async () => {
   let peak = 0;
   const kept = new Set<Call>();
   for (let index = 0; index < 20_000; index++) {
-    const call = new Call({
-      address: { type: 't', id: 'i' },
-      method: 'm',
-      args: [],
-      idempotencyKey: undefined,
-      traceparent: undefined,
-      chain: [],
-      stamp: undefined,
-      deadlineAtMs: clock.nowMs() + 24 * 60 * 60_000 + index * 50,
-      resolve: () => {},
-      reject: () => kept.delete(call),
-    });
+    const receiver = { resolve: () => {}, reject: () => kept.delete(call) };
+    const deadlineAtMs = clock.nowMs() + 24 * 60 * 60_000 + index * 50;
+    const call: Call = new Call({ type: 't', id: 'i' }, 'm', [], receiver, deadlineAtMs, {});
     deadlines.add(call);
     if (index % 5_000 === 0) kept.add(call);
     else deadlines.remove(call);

@@ -55,6 +55,20 @@ test('a reminder activates an idle actor', async () => {
   expect(fired).toEqual(['a:r']);
 });
 
+test('the status of a host counts the actors that are due within minutes', async () => {
+  const { host, clock } = await rigged();
+  expect(host.status().wakeUps).toBe(0);
+  await host.actor(sleeper, 'a').set('soon', MINUTE);
+  await host.actor(sleeper, 'b').set('soon', MINUTE);
+  await host.actor(sleeper, 'b').set('later', 2 * MINUTE);
+  await host.actor(sleeper, 'c').set('tomorrow', 24 * 60 * MINUTE);
+  expect(host.status().wakeUps).toBe(2);
+  await clock.advance(MINUTE);
+  expect(host.status().wakeUps).toBe(1);
+  await host.actor(sleeper, 'b').cancel('later');
+  expect(host.status().wakeUps).toBe(0);
+});
+
 test('a periodic reminder comes again until it is cancelled', async () => {
   const { host, clock } = await rigged();
   const a = host.actor(sleeper, 'a');

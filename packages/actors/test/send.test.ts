@@ -154,6 +154,24 @@ test('one slow receiver does not keep the others waiting', async () => {
   await rig.host.stop();
 });
 
+test('an activation beside which another owner wrote learns from the due index that there is work', async () => {
+  const rig = await startRig(actors);
+  await rig.host.actor(sender, 'a').send('r', 1);
+  await rig.clock.advance(1_000);
+  // A rival that believes the same sends, too, and dies before the receiver has it.
+  const rival = await restart(rig, actors);
+  rival.store.faults = (_operation, address) =>
+    address?.type === 'receiver' ? { silent: true, fail: 'before-write' } : undefined;
+  await rival.host.actor(sender, 'a').send('r', 1);
+  rival.kill();
+  // Reads alone keep the activation here, and tell it nothing.
+  for (let count = 0; count < 10; count++) {
+    await rig.clock.advance(30_000);
+    await rig.host.actor(sender, 'a').sent();
+  }
+  expect(await rig.host.actor(receiver, 'r').taken()).toEqual([1, 2]);
+});
+
 test('marks are forgotten some time after the outbox is empty, with whatever commit comes then', async () => {
   const rig = await startRig(actors);
   const size = async (): Promise<number> => (await rig.store.load({ type: 'receiver', id: 'r' })).record!.state.length;
@@ -164,7 +182,7 @@ test('marks are forgotten some time after the outbox is empty, with whatever com
     await rig.host.actor(sender, `sender-${index}`).send('r', 1);
     await settled(20);
   }
-  await rig.clock.advance(61_000);
+  await rig.clock.advance(91_000);
   await rig.host.actor(sender, 'a').send('r', 1);
   await settled(20);
   // Fifty small numbers more, and not fifty names of senders.

@@ -28,6 +28,8 @@ export class Head {
   trimmedTo = 1;
   /** A write with this head in it is under way. Writes under way have no order, so the next one waits. Not stored. */
   busy = false;
+  /** This is the one head of the record: what holds it need not look it up. Not stored. */
+  isCurrent = true;
 
   constructor(number: number) {
     this.number = number;
@@ -37,7 +39,7 @@ export class Head {
   addId(id: CommitId): void {
     const newest = this.ids[0];
     if (newest !== undefined && newest.writer === id.writer && newest.to + 1 === id.sequence) newest.to++;
-    else this.ids.unshift({ writer: id.writer, from: id.sequence, to: id.sequence });
+    else this.ids = [{ writer: id.writer, from: id.sequence, to: id.sequence }, ...this.ids];
     let room = COMMIT_IDS_KEPT;
     for (let index = 0; index < this.ids.length; index++) {
       const run = this.ids[index]!;
@@ -115,10 +117,24 @@ export class HeadCache {
     this.#old = this.#young;
     this.#young = new Map();
     // What was replaced since is in the other one.
-    for (const [other, kept] of dropped) if (kept.busy && !this.#old.has(other)) this.#young.set(other, kept);
+    for (const [other, kept] of dropped) {
+      if (this.#old.get(other) === kept) continue;
+      if (kept.busy && !this.#old.has(other)) this.#young.set(other, kept);
+      else if (kept instanceof Head) kept.isCurrent = false;
+    }
+  }
+
+  /** Takes out a head that is in no write. */
+  delete(key: string, head: Head): void {
+    this.#young.delete(key);
+    this.#old.delete(key);
+    head.isCurrent = false;
   }
 
   clear(): void {
+    for (const heads of [this.#young, this.#old]) {
+      for (const head of heads.values()) if (head instanceof Head) head.isCurrent = false;
+    }
     this.#young.clear();
     this.#old.clear();
   }

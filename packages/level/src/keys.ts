@@ -22,10 +22,18 @@ export const NO_ENTRY = UINT48_MAX;
 export const LAYOUT_KEY = Buffer.from('\u0000layout');
 export const LEASE_KEY = Buffer.from('\u0000lease');
 
-const ADDRESS_BYTES_MAX = 128 + 1 + 512;
+/** A type, a zero byte, an id. */
+export const ADDRESS_BYTES_MAX = 128 + 1 + 512;
+
+// Functions that write a key write it to the beginning of `target`, which has room for it, and return its length.
 
 export function idKey(address: ActorAddress): Buffer {
   return Buffer.from(`\u0001${address.type}\u0000${address.id}`);
+}
+
+export function writeIdKey(target: Buffer, address: ActorAddress): number {
+  target[0] = 1;
+  return writeAddress(target, 1, address);
 }
 
 /** Writes the key of a record into `target`, which has {@link RECORD_KEY_BYTES}. */
@@ -46,17 +54,21 @@ export function entryOf(key: Buffer): number {
   return key.readUIntBE(7, 6);
 }
 
-export function dueKey(partition: PartitionId, dueAtMs: number, address: ActorAddress): Buffer {
-  return joined(dueBound(partition, dueAtMs), `${address.type}\u0000${address.id}`);
+export function writeDueKey(target: Buffer, partition: PartitionId, dueAtMs: number, address: ActorAddress): number {
+  return writeAddress(target, writeDueBound(target, partition, dueAtMs), address);
 }
 
 /** What the due keys of that time and partition begin with. */
 export function dueBound(partition: PartitionId, dueAtMs: number): Buffer {
   const key = Buffer.allocUnsafe(11);
-  key[0] = 3;
-  key.writeUInt32BE(partition, 1);
-  key.writeUIntBE(uint48(dueAtMs), 5, 6);
+  writeDueBound(key, partition, dueAtMs);
   return key;
+}
+
+function writeDueBound(target: Buffer, partition: PartitionId, dueAtMs: number): number {
+  target[0] = 3;
+  target.writeUInt32BE(partition, 1);
+  return target.writeUIntBE(uint48(dueAtMs), 5, 6);
 }
 
 export function addressOfDueKey(key: Buffer): ActorAddress {
@@ -64,17 +76,27 @@ export function addressOfDueKey(key: Buffer): ActorAddress {
 }
 
 export function summaryKey(address: ActorAddress, createdAtMs: number): Buffer {
-  return joined(summaryBound(address.type, createdAtMs), address.id);
+  const key = Buffer.allocUnsafe(ADDRESS_BYTES_MAX + 7);
+  return key.subarray(0, writeSummaryKey(key, address, createdAtMs));
+}
+
+export function writeSummaryKey(target: Buffer, { type, id }: ActorAddress, createdAtMs: number): number {
+  const end = writeSummaryBound(target, type, createdAtMs);
+  return end + target.write(id, end);
 }
 
 /** What the summary keys of that type and time begin with. Later times come first. */
 export function summaryBound(type: string, createdAtMs: number): Buffer {
   const key = Buffer.allocUnsafe(type.length + 8);
-  key[0] = 4;
-  key.write(type, 1, 'latin1');
-  key[type.length + 1] = 0;
-  key.writeUIntBE(UINT48_MAX - uint48(createdAtMs), type.length + 2, 6);
+  writeSummaryBound(key, type, createdAtMs);
   return key;
+}
+
+function writeSummaryBound(target: Buffer, type: string, createdAtMs: number): number {
+  target[0] = 4;
+  target.write(type, 1, 'latin1');
+  target[type.length + 1] = 0;
+  return target.writeUIntBE(UINT48_MAX - uint48(createdAtMs), type.length + 2, 6);
 }
 
 /** The first key after all summaries of a type. */
@@ -101,7 +123,9 @@ export function numberOfKey(key: Buffer): number {
 export const REAP_BOUNDS = { gte: Buffer.from([5]), lt: Buffer.from([6]) };
 
 export function tombstoneKey(atMs: number, address: ActorAddress): Buffer {
-  return joined(tombstoneBound(atMs), `${address.type}\u0000${address.id}`);
+  const key = Buffer.allocUnsafe(ADDRESS_BYTES_MAX + 7);
+  key.set(tombstoneBound(atMs));
+  return key.subarray(0, writeAddress(key, 7, address));
 }
 
 /** What the keys of tombstones of that time begin with. */
@@ -126,8 +150,9 @@ function uint48(value: number): number {
   return Math.floor(Math.min(Math.max(value, 0), UINT48_MAX));
 }
 
-function joined(start: Buffer, text: string): Buffer {
-  const key = Buffer.allocUnsafe(start.length + Math.min(text.length * 3, ADDRESS_BYTES_MAX));
-  start.copy(key);
-  return key.subarray(0, start.length + key.write(text, start.length));
+function writeAddress(target: Buffer, start: number, { type, id }: ActorAddress): number {
+  target.write(type, start, 'latin1');
+  const zero = start + type.length;
+  target[zero] = 0;
+  return zero + 1 + target.write(id, zero + 1);
 }

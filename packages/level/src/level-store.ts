@@ -35,15 +35,14 @@ import {
 } from '@troupe/actors';
 import { noteFailedWrite, leaveWell } from './folder.ts';
 import { Absence, Head, HeadCache } from './head.ts';
+import { deleteDue, deleteSummary, putDue, putLife, putSummary } from './index-rows.ts';
 import {
-  dueKey,
   idKey,
   LEASE_KEY,
   NO_ENTRY,
   reapKey,
   RECORD_KEY_BYTES,
   recordKey,
-  summaryKey,
   tombstoneBound,
   tombstoneKey,
   writeRecordKey,
@@ -53,14 +52,12 @@ import { levelCode, openDatabase, type LevelStoreOptions } from './opening.ts';
 import { Pace } from './pace.ts';
 import {
   countByStatus,
-  dueRow,
   duePage,
-  lifeRow,
   listPage,
   readActor,
   readRuns,
   rowsIn,
-  summaryRow,
+  summaryText,
   tombstoneRow,
   type Database,
 } from './reading.ts';
@@ -72,6 +69,8 @@ import { Purge, Sweep, Write, type Request } from './request.ts';
 export function levelStore(folder: string, options: LevelStoreOptions = {}): Store {
   return new LevelStore(folder, options);
 }
+
+const NOTHING_LOADED: Loaded = { record: undefined, tombstone: undefined };
 
 /** @internal */
 export class LevelStore implements Store {
@@ -137,6 +136,12 @@ export class LevelStore implements Store {
     this.#request(source);
   }
 
+  /** Heads of ended activations would stay until others push them out, and be carried along by every garbage collection. */
+  release(source: CommitSource): void {
+    const head = source.storeSlot;
+    if (head instanceof Head && head.isCurrent && !head.busy) this.#heads.delete(formatAddress(source.address), head);
+  }
+
   purge(address: ActorAddress, expectedRevision: number, tombstone?: Tombstone): Promise<void> {
     return new Promise((accepted, refused) =>
       this.#request(new Purge(address, expectedRevision, tombstone, accepted, refused)),
@@ -160,8 +165,26 @@ export class LevelStore implements Store {
     return count;
   }
 
-  async load(address: ActorAddress): Promise<Loaded> {
+  load(address: ActorAddress): Loaded | Promise<Loaded> {
     const key = formatAddress(address);
+    // Most first loads find nothing: look before taking a snapshot, and without leaving the thread.
+    return this.#isAbsent(key, address) ? NOTHING_LOADED : this.#load(key, address);
+  }
+
+  /** Whether there is neither a record nor a tombstone. False also when that cannot be told at once. */
+  #isAbsent(key: string, address: ActorAddress): boolean {
+    if (this.#state !== 'started' || this.#finding.has(key)) return false;
+    try {
+      if (this.#database.getSync(idKey(address)) !== undefined) return false;
+    } catch {
+      // The read that follows meets the same and reports it.
+      return false;
+    }
+    if (!this.#heads.has(key)) this.#heads.set(key, new Absence());
+    return true;
+  }
+
+  async #load(key: string, address: ActorAddress): Promise<Loaded> {
     // While this load is the one that reads for the cache no other does, so nothing newer can get there before it (L2).
     const finds = !this.#heads.has(key) && !this.#finding.has(key) && this.#state === 'started';
     if (finds) this.#finding.set(key, []);
@@ -268,7 +291,7 @@ export class LevelStore implements Store {
       return;
     }
     // `load` does it, as the one that reads for the cache, and answers those who wait.
-    const loading = this.load(request.address);
+    const loading = this.#load(key, request.address);
     this.#finding.get(key)!.push(request);
     loading.catch(() => undefined);
   }
@@ -306,6 +329,12 @@ export class LevelStore implements Store {
         break;
       }
       const request = requests[index]!;
+      const slot = 'storeSlot' in request ? request.storeSlot : undefined;
+      if (slot instanceof Head && slot.isCurrent) {
+        if (slot.busy) this.#blocked.push(request);
+        else this.#addCommit(write, '', slot, request as CommitSource);
+        continue;
+      }
       const key = formatAddress(request.address);
       const head = this.#heads.get(key);
       if (head === undefined) this.#find(key, request);
@@ -325,6 +354,7 @@ export class LevelStore implements Store {
     );
   }
 
+  /** `key` is needed only for an absence. */
   #addCommit(write: Write, key: string, known: Head | Absence, source: CommitSource): void {
     const { address } = source;
     if (known instanceof Absence && !this.#mayBegin()) {
@@ -332,8 +362,7 @@ export class LevelStore implements Store {
       return;
     }
     let commit: Commit;
-    let summaryPut: Buffer | undefined;
-    let summaryAt: Buffer | undefined;
+    let summary: string | undefined;
     try {
       commit = source.seal();
       if (known instanceof Head) {
@@ -349,10 +378,7 @@ export class LevelStore implements Store {
         if (commit.expectedRevision !== 0) throw new ConflictError(address, commit.expectedRevision, 0);
         checkCommit(address, commit, undefined);
       }
-      if (commit.summary !== 'same' && commit.summary !== null) {
-        summaryAt = summaryKey(address, commit.summary.createdAtMs);
-        summaryPut = summaryRow(summaryAt, commit.summary);
-      }
+      if (commit.summary !== 'same' && commit.summary !== null) summary = summaryText(commit.summary);
     } catch (error) {
       source.refused(error instanceof Error ? error : new Error(String(error), { cause: error }));
       return;
@@ -367,9 +393,9 @@ export class LevelStore implements Store {
       head = new Head(++this.#lastNumber);
       head.revision = head.number;
       this.#heads.set(key, head);
-      const id = idKey(address);
-      batch.put(id, lifeRow(id, head.number));
+      putLife(batch, address, head.number);
     }
+    source.storeSlot = head;
     head.addId(commit.id);
     const { entries } = commit;
     if (entries !== null) head.nextEntry = entries.first + entries.count;
@@ -387,17 +413,14 @@ export class LevelStore implements Store {
     }
     if (commit.dueAtMs !== head.dueAtMs) {
       const partition = partitionOf(address, this.#layout.partitionCount);
-      if (head.dueAtMs !== null) batch.del(dueKey(partition, head.dueAtMs, address));
-      if (commit.dueAtMs !== null) {
-        const due = dueKey(partition, commit.dueAtMs, address);
-        batch.put(due, dueRow(due, commit.dueAtMs));
-      }
+      if (head.dueAtMs !== null) deleteDue(batch, partition, head.dueAtMs, address);
+      if (commit.dueAtMs !== null) putDue(batch, partition, commit.dueAtMs, address);
       head.dueAtMs = commit.dueAtMs;
     }
     if (commit.summary !== 'same') {
       const listedAtMs = commit.summary?.createdAtMs ?? null;
-      if (head.listedAtMs !== null && head.listedAtMs !== listedAtMs) batch.del(summaryKey(address, head.listedAtMs));
-      if (summaryAt !== undefined) batch.put(summaryAt, summaryPut!);
+      if (head.listedAtMs !== null && head.listedAtMs !== listedAtMs) deleteSummary(batch, address, head.listedAtMs);
+      if (listedAtMs !== null) putSummary(batch, address, listedAtMs, summary!);
       head.listedAtMs = listedAtMs;
     }
     const record = encodeRecord(head, state, entries);
@@ -450,8 +473,9 @@ export class LevelStore implements Store {
     }
     if (known instanceof Head) {
       if (known.dueAtMs !== null)
-        batch.del(dueKey(partitionOf(address, this.#layout.partitionCount), known.dueAtMs, address));
-      if (known.listedAtMs !== null) batch.del(summaryKey(address, known.listedAtMs));
+        deleteDue(batch, partitionOf(address, this.#layout.partitionCount), known.dueAtMs, address);
+      if (known.listedAtMs !== null) deleteSummary(batch, address, known.listedAtMs);
+      known.isCurrent = false;
       const reap = reapKey(known.number);
       batch.put(reap, Reaper.rowFor(reap, NO_ENTRY));
       write.reaps.push(known.number, NO_ENTRY);

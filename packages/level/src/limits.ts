@@ -12,6 +12,11 @@ export const LEASE_LENGTH = 2 ** 20;
 export const TRIM_ENTRIES_MIN = 32;
 /** Keys deleted by one batch of the background: bounded, so that commits never wait long behind it. */
 export const REAP_KEYS_MAX = 512;
+/**
+ * Lives whose keys are read at the same time for one batch: one after another each would wait for the event loop, and a
+ * busy process would purge faster than it deletes.
+ */
+export const REAP_LIVES_MAX = 64;
 /** Rows of an index or runs of an actor that are read in one go before others get a chance. */
 export const ROWS_PER_READ = 256;
 export const READ_BYTES_MAX = 1024 * 1024;

@@ -43,19 +43,19 @@ type Snapshot = ReturnType<Database['snapshot']>;
 const LIFE = 1;
 const TOMBSTONE = 2;
 
-export function lifeRow(key: Buffer, number: number): Buffer {
-  const payload = Buffer.allocUnsafe(7);
-  payload[0] = LIFE;
-  payload.writeUIntBE(number, 1, 6);
-  return encodeRow(key, payload);
+/** Writes the value of an id row with a life; returns where it ends. */
+export function writeLife(target: Buffer, start: number, number: number): number {
+  target[start] = LIFE;
+  return target.writeUIntBE(number, start + 1, 6);
 }
 
 export function tombstoneRow(key: Buffer, tombstone: Tombstone): Buffer {
   return encodeRow(key, Buffer.concat([Buffer.from([TOMBSTONE]), Buffer.from(JSON.stringify(tombstone))]));
 }
 
-export function summaryRow(key: Buffer, { name, status, createdAtMs, completedAtMs, tags }: Summary): Buffer {
-  return encodeRow(key, Buffer.from(JSON.stringify([name, status, createdAtMs, completedAtMs ?? null, tags])));
+/** The value of a summary row. */
+export function summaryText({ name, status, createdAtMs, completedAtMs, tags }: Summary): string {
+  return JSON.stringify([name, status, createdAtMs, completedAtMs ?? null, tags]);
 }
 
 function decodeSummary(key: Buffer, value: Buffer): Summary {
@@ -69,21 +69,12 @@ function decodeSummary(key: Buffer, value: Buffer): Summary {
   return { name, status, createdAtMs, ...(completedAtMs === null ? {} : { completedAtMs }), tags };
 }
 
-export function dueRow(key: Buffer, dueAtMs: number): Buffer {
-  const payload = Buffer.allocUnsafe(8);
-  payload.writeDoubleLE(dueAtMs);
-  return encodeRow(key, payload);
-}
-
 /** What is known of an address, with the head to go on from. */
 export async function readActor(
   database: Database,
   address: ActorAddress,
 ): Promise<{ loaded: Loaded; head: Head | Absence }> {
   const key = idKey(address);
-  // Most first loads find nothing: look before taking a snapshot, and without leaving the thread.
-  const present = database.getSync(key);
-  if (present === undefined) return { loaded: { record: undefined, tombstone: undefined }, head: new Absence() };
   const snapshot = database.snapshot();
   try {
     const row = database.getSync(key, { snapshot });

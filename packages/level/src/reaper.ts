@@ -4,7 +4,7 @@
 // power failure.
 
 import type { ClassicLevel } from 'classic-level';
-import { REAP_KEYS_MAX } from './limits.ts';
+import { REAP_KEYS_MAX, REAP_LIVES_MAX } from './limits.ts';
 import { NO_ENTRY, numberOfKey, reapKey, REAP_BOUNDS, recordKey } from './keys.ts';
 import { decodeRow, encodeRow } from './record.ts';
 
@@ -73,15 +73,18 @@ export class Reaper {
 
   async #run(): Promise<void> {
     while (this.#pending.size > 0 && !this.#stopped) {
+      const lives = this.#nextLives();
+      const limit = Math.ceil(REAP_KEYS_MAX / lives.length);
       const batch = this.#database.batch();
       try {
-        for (const [number, upTo] of this.#pending) {
-          const finished = await this.#collect(batch, number, upTo);
-          if (finished && this.#pending.get(number) === upTo) {
+        const found = await Promise.all(lives.map(([number, upTo]) => this.#keysOf(number, upTo, limit)));
+        for (const [index, [number, upTo]] of lives.entries()) {
+          const { keys, all } = found[index]!;
+          for (const key of keys) batch.del(key);
+          if (all && this.#pending.get(number) === upTo) {
             this.#pending.delete(number);
             batch.del(reapKey(number));
           }
-          if (batch.length >= REAP_KEYS_MAX) break;
         }
         await batch.write({ sync: true });
       } catch (error) {
@@ -91,17 +94,22 @@ export class Reaper {
     }
   }
 
-  /** Adds deletions to the batch; true when nothing is left to delete. */
-  async #collect(
-    batch: ReturnType<ClassicLevel<Buffer, Buffer>['batch']>,
-    number: number,
-    upTo: number,
-  ): Promise<boolean> {
+  /** Those that wait longest. */
+  #nextLives(): (readonly [number: number, upTo: number])[] {
+    const lives: (readonly [number, number])[] = [];
+    for (const life of this.#pending) {
+      lives.push(life);
+      if (lives.length === REAP_LIVES_MAX) break;
+    }
+    return lives;
+  }
+
+  /** Keys that are to go, the first `limit` of them, and whether that is all. */
+  async #keysOf(number: number, upTo: number, limit: number): Promise<{ keys: Buffer[]; all: boolean }> {
     // The last record that begins at or before `upTo` may hold it, or the newest state: it stays.
     const kept = upTo === NO_ENTRY ? 0 : 1;
-    const limit = Math.max(1, REAP_KEYS_MAX - batch.length) + kept;
-    const keys = await this.#database.keys({ gte: recordKey(number, 0), lte: recordKey(number, upTo), limit }).all();
-    for (let index = 0; index < keys.length - kept; index++) batch.del(keys[index]!);
-    return keys.length < limit;
+    const range = { gte: recordKey(number, 0), lte: recordKey(number, upTo), limit: limit + kept };
+    const keys = await this.#database.keys(range).all();
+    return { keys: keys.slice(0, keys.length - kept), all: keys.length < limit + kept };
   }
 }

@@ -5,8 +5,10 @@ import { ActivityTimeoutError, NonRetryableError, ValidationError } from './erro
 import { failureOf } from './failure.ts';
 import { NOT_REGISTERED_WAIT_MS } from './limits.ts';
 import { checkPayload } from './payload.ts';
+import { Queue } from './queue.ts';
 import type { Registry } from './registry.ts';
 import { validated } from './schema.ts';
+import { SmallMap } from './small-map.ts';
 import type { Failure } from './status.ts';
 
 /** One attempt of an activity. */
@@ -37,10 +39,9 @@ export class ActivityRunner {
   readonly #logger: Logger;
   readonly #concurrency: number;
   readonly #deliver: (task: ActivityTask, result: ActivityResult) => void;
-  /** Attempts that wait or run, by execution and sequence. */
-  readonly #attempts = new Map<string, Attempt>();
-  readonly #queue: Attempt[] = [];
-  #queueHead = 0;
+  /** Attempts that wait or run, by execution and sequence. An execution keeps its place between two of them. */
+  readonly #attempts = new Map<string, AttemptTable>();
+  readonly #queue = new Queue<Attempt>();
   #running = 0;
   #stopped = false;
   #onIdle: (() => void) | undefined;
@@ -64,15 +65,18 @@ export class ActivityRunner {
   }
 
   get waiting(): number {
-    return this.#queue.length - this.#queueHead;
+    return this.#queue.length;
   }
 
   /** Begins an attempt as soon as there is room. What waits or runs already is not begun again. */
   start(task: ActivityTask): void {
-    const key = keyOf(task);
-    if (this.#stopped || this.#attempts.has(key)) return;
+    if (this.#stopped) return;
+    let ofExecution = this.#attempts.get(task.executionId);
+    if (ofExecution === undefined) this.#attempts.set(task.executionId, (ofExecution = new AttemptTable()));
+    else if (ofExecution.get(task.sequence) !== undefined) return;
     const attempt = new Attempt(task, this.#clock, this.#logger);
-    this.#attempts.set(key, attempt);
+    ofExecution.left = false;
+    ofExecution.set(task.sequence, attempt);
     if (task.body === undefined && this.#registry.activity(task.name) === undefined) this.#awaitDefinition(attempt);
     else if (this.#running < this.#concurrency) this.#run(attempt);
     else this.#queue.push(attempt);
@@ -80,20 +84,26 @@ export class ActivityRunner {
 
   /** Aborts what runs for an execution; its results are dropped. */
   abort(executionId: string, reason: Error): void {
-    for (const [key, attempt] of this.#attempts) {
-      if (attempt.task.executionId !== executionId) continue;
-      this.#attempts.delete(key);
-      attempt.abort(reason);
-    }
+    const aborted = this.#attempts.get(executionId);
+    if (aborted === undefined) return;
+    this.#attempts.delete(executionId);
+    for (const attempt of aborted.values()) attempt.abort(reason);
+  }
+
+  /** The execution is in memory no more: when the attempts that still run have ended there will be no others. */
+  leave(executionId: string): void {
+    const attempts = this.#attempts.get(executionId);
+    if (attempts === undefined) return;
+    if (attempts.size === 0) this.#attempts.delete(executionId);
+    else attempts.left = true;
   }
 
   /** Aborts everything and begins nothing more. Resolves when the bodies have ended, or after `graceMs`. */
   async stop(graceMs: number): Promise<void> {
     this.#stopped = true;
-    this.#queue.length = 0;
-    this.#queueHead = 0;
+    this.#queue.clear();
     const reason = new Error('the host is stopping');
-    for (const attempt of this.#attempts.values()) attempt.abort(reason);
+    for (const attempts of this.#attempts.values()) for (const attempt of attempts.values()) attempt.abort(reason);
     if (this.#running === 0) return;
     await new Promise<void>((resolve) => {
       const cancel = this.#clock.setTimeout(resolve, graceMs);
@@ -123,12 +133,12 @@ export class ActivityRunner {
     }
     const { task } = attempt;
     const definition = task.body === undefined ? this.#registry.activity(task.name)! : undefined;
-    const options = definition === undefined ? task.options : { ...definition.options, ...task.options };
     try {
       const ended =
-        definition?.options.input !== undefined || definition?.options.output !== undefined || needsWatch(options)
-          ? this.#runChecked(attempt, definition, options)
-          : bodyOf(attempt, definition, task.input)();
+        (definition !== undefined && (isChecked(definition) || needsWatch(definition.options))) ||
+        needsWatch(task.options)
+          ? this.#runChecked(attempt, definition)
+          : runBody(attempt, definition, task.input);
       if (isThenable(ended)) {
         ended.then(
           (result) => this.#succeeded(attempt, result),
@@ -140,10 +150,11 @@ export class ActivityRunner {
     }
   }
 
-  async #runChecked(attempt: Attempt, definition: AnyActivity | undefined, options: ActivityOptions): Promise<unknown> {
+  async #runChecked(attempt: Attempt, definition: AnyActivity | undefined): Promise<unknown> {
     const { name } = attempt.task;
+    const options = { ...definition?.options, ...attempt.task.options };
     const input = await validated(definition?.options.input, attempt.task.input, `the input of activity ${name}`);
-    const body = bodyOf(attempt, definition, input);
+    const body = (): unknown => runBody(attempt, definition, input);
     const result = await (needsWatch(options) ? attempt.watched(body, options) : body());
     return validated(definition?.options.output, result, `the result of activity ${name}`);
   }
@@ -155,7 +166,8 @@ export class ActivityRunner {
       this.#failed(attempt, error);
       return;
     }
-    this.#ended(attempt, { ok: true, result });
+    // A copy: the body may hold on to what it returned, and change it.
+    this.#ended(attempt, { ok: true, result: copyPayload(result) });
     this.#left();
   }
 
@@ -167,39 +179,34 @@ export class ActivityRunner {
 
   #ended(attempt: Attempt, result: ActivityResult): void {
     attempt.end();
-    const key = keyOf(attempt.task);
+    const { executionId, sequence } = attempt.task;
+    const ofExecution = this.#attempts.get(executionId);
     // Aborted: whoever aborted it has no use for the result. A stop is an exception: what came in time is kept.
-    if (this.#attempts.get(key) !== attempt) return;
-    this.#attempts.delete(key);
+    if (ofExecution?.get(sequence) !== attempt) return;
+    ofExecution.delete(sequence);
+    if (ofExecution.size === 0 && ofExecution.left) this.#attempts.delete(executionId);
     if (!this.#stopped || result.ok) this.#deliver(attempt.task, result);
   }
 
   /** Makes room for the next. */
   #left(): void {
     this.#running -= 1;
-    const next = this.#queue[this.#queueHead];
+    const next = this.#queue.shift();
     if (next === undefined) {
       if (this.#running === 0) this.#onIdle?.();
       return;
-    }
-    this.#queueHead += 1;
-    if (this.#queueHead === this.#queue.length) {
-      this.#queue.length = 0;
-      this.#queueHead = 0;
     }
     // Not from inside the end of another: thousands of bodies that end at once would nest.
     queueMicrotask(() => this.#run(next));
   }
 }
 
-function keyOf(task: ActivityTask): string {
-  return `${task.executionId}/${task.sequence}`;
+function runBody(attempt: Attempt, definition: AnyActivity | undefined, input: unknown): unknown {
+  return definition === undefined ? attempt.task.body!(attempt.signal) : definition.run(attempt, copyPayload(input));
 }
 
-function bodyOf(attempt: Attempt, definition: AnyActivity | undefined, input: unknown): () => unknown {
-  return definition === undefined
-    ? () => attempt.task.body!(attempt.signal)
-    : () => definition.run(attempt, copyPayload(input));
+function isChecked({ options }: AnyActivity): boolean {
+  return options.input !== undefined || options.output !== undefined;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
@@ -208,6 +215,11 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 function needsWatch(options: ActivityOptions): boolean {
   return options.startToCloseTimeoutMs !== undefined || options.heartbeatTimeoutMs !== undefined;
+}
+
+class AttemptTable extends SmallMap<number, Attempt> {
+  /** Nobody of the execution is there to begin another. */
+  left = false;
 }
 
 /** One attempt that waits or runs. What it hardly ever needs is made when it is asked for. */

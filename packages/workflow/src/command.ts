@@ -12,17 +12,25 @@ export type Command =
       readonly event: CommandEvent & { type: 'ActivityScheduled' };
       readonly options: ActivityOptions;
       readonly body: StepBody | undefined;
-      readonly at?: string;
+      readonly at: string | undefined;
     }
-  | { readonly type: 'CreateTimer'; readonly event: CommandEvent & { type: 'TimerCreated' }; readonly at?: string }
+  | {
+      readonly type: 'CreateTimer';
+      readonly event: CommandEvent & { type: 'TimerCreated' };
+      readonly at: string | undefined;
+    }
   | {
       readonly type: 'StartChild';
       readonly event: CommandEvent & { type: 'ChildScheduled' };
       readonly version: string | undefined;
       readonly tags: Readonly<Record<string, string>> | undefined;
-      readonly at?: string;
+      readonly at: string | undefined;
     }
-  | { readonly type: 'SendEvent'; readonly event: CommandEvent & { type: 'EventSent' }; readonly at?: string }
+  | {
+      readonly type: 'SendEvent';
+      readonly event: CommandEvent & { type: 'EventSent' };
+      readonly at: string | undefined;
+    }
   | Effect;
 
 /** What is not recorded: it follows from the history, and doing it again does no harm. */

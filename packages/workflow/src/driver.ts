@@ -1,6 +1,5 @@
-/** Runs an async function's promise, or a generator that yields what it would await, to its end. */
-export async function driven(started: unknown): Promise<unknown> {
-  if (!isGenerator(started)) return started;
+/** Runs a generator that yields what it would await to its end. */
+export async function driven(started: AsyncGenerator<unknown, unknown, unknown>): Promise<unknown> {
   let step = await started.next();
   while (step.done !== true) {
     let value: unknown;
@@ -15,7 +14,8 @@ export async function driven(started: unknown): Promise<unknown> {
   return step.value;
 }
 
-function isGenerator(value: unknown): value is AsyncGenerator<unknown, unknown, unknown> {
+/** Whether a workflow's body is one; else it has returned a promise, or what it would resolve with. */
+export function isGenerator(value: unknown): value is AsyncGenerator<unknown, unknown, unknown> {
   return (
     typeof value === 'object' &&
     value !== null &&

@@ -43,7 +43,7 @@ interface Listener {
 /** The wait for an event, or what is derived from one. */
 export class EventPromise extends DurablePromise {
   /** Told when somebody begins to listen. */
-  onListened: (() => void) | undefined;
+  waiter: { listened(): void } | undefined;
   /** How often it was awaited, or taken by `Promise.resolve` with nobody listening afterwards. */
   protected awaits = 0;
   protected listeners: Listener[] | undefined;
@@ -54,7 +54,7 @@ export class EventPromise extends DurablePromise {
       configurable: true,
       get(this: EventPromise) {
         this.awaits += 1;
-        this.onListened?.();
+        this.waiter?.listened();
         return Promise;
       },
     });
@@ -66,7 +66,9 @@ export class EventPromise extends DurablePromise {
     const derived = super.then(onFulfilled, onRejected);
     // A combinator has looked the constructor up just before it calls this.
     this.awaits = isResolving(onFulfilled) && awaits > 0 ? awaits - 1 : awaits;
-    (this.listeners ??= []).push({ onFulfilled, onRejected, derived: EventPromise.observing(derived) });
+    const listener: Listener = { onFulfilled, onRejected, derived: EventPromise.observing(derived) };
+    if (this.listeners === undefined) this.listeners = [listener];
+    else this.listeners.push(listener);
     return derived;
   }
 
@@ -114,22 +116,37 @@ function marking<F>(callback: F): F {
   return marked as F;
 }
 
-/** A promise that may be left behind: its rejection need not be handled. */
-export function deferred<P extends DurablePromise = DurablePromise>(
-  kind: new (executor: ConstructorParameters<typeof Promise>[0]) => P = DurablePromise as never,
-): { promise: P; resolve: (value: unknown) => void; reject: (error: Error) => void } {
-  let resolve!: (value: unknown) => void;
-  let rejectPromise!: (error: Error) => void;
-  const promise = new kind((onResolve, onReject) => {
-    resolve = onResolve;
-    rejectPromise = onReject;
-  });
-  const reject = (error: Error): void => {
-    promise.ignoreRejection();
+type Resolve = (value: unknown) => void;
+type Reject = (error: Error) => void;
+type Kind<P> = new (executor: (resolve: Resolve, reject: Reject) => void) => P;
+
+// One executor for all: a closure for each promise would be made for every step.
+let made: { resolve: Resolve; reject: Reject };
+const capture = (resolve: Resolve, reject: Reject): void => {
+  made = { resolve, reject };
+};
+
+/** A promise that its maker settles. It may be left behind: its rejection need not be handled. */
+export class Deferred<P extends DurablePromise = DurablePromise> {
+  readonly promise: P;
+  readonly #resolve: Resolve;
+  readonly #reject: Reject;
+
+  constructor(kind: Kind<P> = DurablePromise as unknown as Kind<P>) {
+    this.promise = new kind(capture);
+    this.#resolve = made.resolve;
+    this.#reject = made.reject;
+  }
+
+  resolve(value: unknown): void {
+    this.#resolve(value);
+  }
+
+  reject(error: Error): void {
+    this.promise.ignoreRejection();
     noteThrownIn(error);
-    rejectPromise(error);
-  };
-  return { promise, resolve, reject };
+    this.#reject(error);
+  }
 }
 
 /** For code that has ended. */

@@ -11,8 +11,9 @@
 //     first attempt has not ended. Only terminate and continue-as-new do.
 
 import type { ActivityResult } from './activity-runner.ts';
+import { CodeTurn, type CodeTurnOwner } from './code-turn.ts';
 import { isRecorded, type Command, type Outcome } from './command.ts';
-import { EndWaiters } from './end-waiters.ts';
+import { EndWaiters, type EndWait } from './end-waiters.ts';
 import { NondeterminismError, NonDurableWaitError, OutsideTurnError, WorkflowTerminatedError } from './errors.ts';
 import type { ExecutorSession, TurnAnswer } from './executor.ts';
 import { failureOf } from './failure.ts';
@@ -35,7 +36,7 @@ import type { AnyWorkflow } from './workflow.ts';
 type EndOutcome = Exclude<Outcome, { type: 'continued' }>;
 
 /** An instance's durable state, its code if that has been resumed, and who waits for the end. */
-export class Execution {
+export class Execution implements CodeTurnOwner {
   readonly #id: string;
   readonly #services: InstanceServices;
   readonly #history: InstanceHistory;
@@ -75,7 +76,12 @@ export class Execution {
   // ── Beginning ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Begins the first execution of a life of the instance. Whatever was before has ended. */
-  async begin(ctx: Context, state: InstanceState, definition: AnyWorkflow | undefined, input: unknown): Promise<void> {
+  begin(
+    ctx: Context,
+    state: InstanceState,
+    definition: AnyWorkflow | undefined,
+    input: unknown,
+  ): CodeTurn | Promise<void> | undefined {
     this.#reset(ctx, state);
     this.definition = definition;
     this.#services.meter.started += 1;
@@ -83,13 +89,15 @@ export class Execution {
     if (state.startAtMs !== undefined && state.startAtMs > state.createdAtMs) {
       state.inbox.push({ event: started, traceparent: ctx.traceparent });
       ctx.setReminder(START_REMINDER, { dueAtMs: state.startAtMs });
+    } else if (definition === undefined) {
+      this.#wait(ctx, { event: started, traceparent: ctx.traceparent });
+      if (state.parent !== undefined) ctx.setReminder(CODE_REMINDER, { delayMs: NOT_REGISTERED_WAIT_MS });
     } else {
-      await this.receive(ctx, started);
-      if (definition === undefined && state.parent !== undefined) {
-        ctx.setReminder(CODE_REMINDER, { delayMs: NOT_REGISTERED_WAIT_MS });
-      }
+      // The code meets the start and then it is summarized.
+      return this.receive(ctx, started);
     }
     this.#summarize(ctx);
+    return undefined;
   }
 
   /** Forgets the execution before and makes room for the next. */
@@ -146,7 +154,12 @@ export class Execution {
 
   // ── Messages of the runtime ────────────────────────────────────────────────────────────────────────────────────────
 
-  activityEnded(ctx: Context, sequence: number, attempt: number, result: ActivityResult): Promise<void> | undefined {
+  activityEnded(
+    ctx: Context,
+    sequence: number,
+    attempt: number,
+    result: ActivityResult,
+  ): CodeTurn | Promise<void> | undefined {
     return this.#live
       ? this.#activityEndedLive(ctx, sequence, attempt, result)
       : this.#activityEndedCold(ctx, sequence, attempt, result);
@@ -169,7 +182,7 @@ export class Execution {
     sequence: number,
     attempt: number,
     result: ActivityResult,
-  ): Promise<void> | undefined {
+  ): CodeTurn | Promise<void> | undefined {
     const taken = this.#activities.take(ctx, this.state, sequence, attempt, result);
     if (taken === 'settled') return this.receive(ctx, resultEvent(ctx.nowMs(), sequence, attempt, result));
     if (taken === 'retried') this.#noteWork(ctx);
@@ -268,7 +281,7 @@ export class Execution {
       const item = state.inbox.shift();
       if (item === undefined) break;
       ctx.changed();
-      await this.#handle(ctx, item);
+      await this.#meet(ctx, item.event, item.traceparent);
     }
     if (state.status !== status && state.ended === undefined) this.#summarize(ctx);
     this.#noteWork(ctx);
@@ -292,14 +305,18 @@ export class Execution {
   }
 
   /** Takes an event in: the code meets it now, or it waits in the inbox. */
-  async receive(ctx: Context, event: InputEvent): Promise<void> {
-    const item = { event, traceparent: ctx.traceparent };
-    if (this.state.inbox.length > 0 || !this.#canRun(ctx) || !(this.#live || (await this.#resumeCode(ctx)))) {
-      this.#wait(ctx, item);
-      return;
+  receive(ctx: Context, event: InputEvent): CodeTurn | Promise<void> | undefined {
+    if (this.state.inbox.length > 0 || !this.#canRun(ctx)) {
+      this.#wait(ctx, { event, traceparent: ctx.traceparent });
+      return undefined;
     }
-    await this.#handle(ctx, item);
-    this.#noteWork(ctx);
+    const resumed = this.#live || this.#resumeCode(ctx);
+    return resumed === true ? this.#meet(ctx, event, ctx.traceparent) : this.#receiveResumed(ctx, event, resumed);
+  }
+
+  async #receiveResumed(ctx: Context, event: InputEvent, resumed: boolean | Promise<boolean>): Promise<void> {
+    if (await resumed) await this.#meet(ctx, event, ctx.traceparent);
+    else this.#wait(ctx, { event, traceparent: ctx.traceparent });
   }
 
   #wait(ctx: Context, item: InboxItem): void {
@@ -317,32 +334,36 @@ export class Execution {
   }
 
   /** Has the code where the history ends. False when it cannot be run now. */
-  async #resumeCode(ctx: Context): Promise<boolean> {
+  #resumeCode(ctx: Context): boolean | Promise<boolean> {
     if (!this.#canRun(ctx)) return false;
     if (this.#live) return true;
-    const { state } = this;
     const session = this.#openSession();
     // The first event of an execution is the one that is about to be handled.
-    if (ctx.nextEntry > state.firstEntry) {
-      try {
-        const past = await this.#history.past(state, ctx.nextEntry);
-        const { activities, children } = await session.replay(past);
-        this.#activities.restore(activities);
-        this.#children.restore(children);
-      } catch (error) {
-        if (!isFault(error)) throw error;
-        this.#stall(ctx, error);
-        return false;
-      }
-      for (const { event } of state.inbox) {
-        if (event.type === 'ActivityCompleted' || event.type === 'ActivityFailed') {
-          this.#activities.drop(event.sequence);
-        } else if (event.type === 'ChildCompleted' || event.type === 'ChildFailed') {
-          this.#children.noteEnded(event.sequence);
-        }
-      }
-      this.#activities.beginAgain(ctx, state);
+    if (ctx.nextEntry > this.state.firstEntry) return this.#replay(ctx, session);
+    this.#live = true;
+    return true;
+  }
+
+  async #replay(ctx: Context, session: ExecutorSession): Promise<boolean> {
+    const { state } = this;
+    try {
+      const past = await this.#history.past(state, ctx.nextEntry);
+      const { activities, children } = await session.replay(past);
+      this.#activities.restore(activities);
+      this.#children.restore(children);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.#stall(ctx, error);
+      return false;
     }
+    for (const { event } of state.inbox) {
+      if (event.type === 'ActivityCompleted' || event.type === 'ActivityFailed') {
+        this.#activities.drop(event.sequence);
+      } else if (event.type === 'ChildCompleted' || event.type === 'ChildFailed') {
+        this.#children.noteEnded(event.sequence);
+      }
+    }
+    this.#activities.beginAgain(ctx, state);
     this.#live = true;
     this.#noteWork(ctx);
     return true;
@@ -361,31 +382,38 @@ export class Execution {
   #closeSession(): void {
     this.#session?.close();
     this.#session = undefined;
+    this.#services.activities.leave(this.state.executionId);
     this.#live = false;
     this.#turnOut = false;
     this.#bufferedEvents = 0;
   }
 
-  async #handle(ctx: Context, item: InboxItem): Promise<void> {
-    const { state } = this;
-    const { event } = item;
-    const turnId = ++state.turnId;
+  /** Has the code meet an event. */
+  #meet(ctx: Context, event: InputEvent, traceparent: string | undefined): CodeTurn | undefined {
+    const turn = new CodeTurn(this, ctx, event, traceparent);
     // What the code is given is its own: it may change it before the event is packed.
-    const answering = this.#session!.dispatch(turnId, owned(event));
-    if (answering === undefined) {
-      this.#turnOut = true;
-      state.inbox.unshift(item);
-      ctx.changed();
-      return;
-    }
-    const answer = await answering;
+    if (this.#session!.dispatch(++this.state.turnId, owned(event), turn)) return turn;
+    this.#turnOut = true;
+    this.state.inbox.unshift({ event, traceparent });
+    ctx.changed();
+    return undefined;
+  }
+
+  /** Takes in what the code did with an event. */
+  answered(
+    ctx: Context,
+    event: InputEvent,
+    traceparent: string | undefined,
+    answer: TurnAnswer,
+  ): Promise<void> | undefined {
     if (answer.fault !== undefined) {
-      state.inbox.unshift(item);
-      await this.#faulted(ctx, answer.fault, event);
-      return;
+      this.state.inbox.unshift({ event, traceparent });
+      return this.#faulted(ctx, answer.fault, event);
     }
-    const ending = this.#answered(ctx, item, answer);
-    if (ending !== undefined) await ending;
+    const ending = this.#takeIn(ctx, event, traceparent, answer);
+    if (ending !== undefined) return ending;
+    if (this.state.ended === undefined) this.#noteWork(ctx);
+    return undefined;
   }
 
   async #faulted(ctx: Context, fault: Error, event: InputEvent): Promise<void> {
@@ -417,17 +445,23 @@ export class Execution {
     this.#noteWork(ctx);
   }
 
-  #answered(ctx: Context, item: InboxItem, answer: TurnAnswer): Promise<void> | undefined {
-    const { event } = item;
+  #takeIn(
+    ctx: Context,
+    event: InputEvent,
+    traceparent: string | undefined,
+    answer: TurnAnswer,
+  ): Promise<void> | undefined {
     const { state } = this;
     if (event.type === 'WorkflowStarted') {
       state.version = this.definition!.version;
       state.startedAtMs ??= ctx.nowMs();
       this.#history.noteInput(event.input);
       ctx.changed();
+      this.#summarize(ctx);
     }
-    this.#history.append(ctx, state, event, item.traceparent);
-    for (const command of answer.commands) this.#carryOut(ctx, command);
+    this.#history.append(ctx, state, event, traceparent);
+    const { commands } = answer;
+    for (let index = 0; index < commands.length; index++) this.#carryOut(ctx, commands[index]!);
     this.#bufferedEvents = answer.bufferedEvents;
     if (answer.outcome !== undefined) return this.#outcome(ctx, answer.outcome);
     if (ctx.nextEntry - state.firstEntry > HISTORY_LENGTH_MAX) {
@@ -481,25 +515,22 @@ export class Execution {
 
   // ── Ending ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #outcome(ctx: Context, outcome: Outcome): Promise<void> {
-    if (outcome.type === 'continued') {
-      this.#continue(ctx, outcome);
-      return;
+  #outcome(ctx: Context, outcome: Outcome): Promise<void> | undefined {
+    if (outcome.type === 'continued') this.#continue(ctx, outcome);
+    else if (outcome.type === 'completed' && this.definition!.options.output !== undefined) {
+      return this.#complete(ctx, outcome.output);
+    } else this.end(ctx, outcome);
+    return undefined;
+  }
+
+  async #complete(ctx: Context, output: unknown): Promise<void> {
+    const { workflowName } = this.state;
+    try {
+      const what = `the output of workflow ${workflowName}`;
+      this.end(ctx, { type: 'completed', output: await validated(this.definition!.options.output, output, what) });
+    } catch (error) {
+      this.end(ctx, { type: 'failed', failure: failureOf(error) });
     }
-    if (outcome.type === 'completed') {
-      try {
-        const output = await validated(
-          this.definition!.options.output,
-          outcome.output,
-          `the output of workflow ${this.state.workflowName}`,
-        );
-        this.end(ctx, { type: 'completed', output });
-      } catch (error) {
-        this.end(ctx, { type: 'failed', failure: failureOf(error) });
-      }
-      return;
-    }
-    this.end(ctx, outcome);
   }
 
   #continue(ctx: Context, outcome: Outcome & { type: 'continued' }): void {
@@ -564,7 +595,8 @@ export class Execution {
     // Nothing more will happen to it: whoever asks later has it loaded again.
     if (state.leftBehind.length === 0) ctx.deactivate();
     this.#summarize(ctx);
-    this.#waiters?.release();
+    // Not in this turn, which may start the instance anew.
+    if (this.#waiters !== undefined) ctx.afterCommit(() => this.#waiters?.release());
   }
 
   #tellParent(ctx: Context, parent: ParentLink, outcome: EndOutcome): void {
@@ -581,11 +613,10 @@ export class Execution {
     ctx.summarize(summaryOf(this.state));
   }
 
-  /** Resolves when the instance has ended, or is let go. */
-  async untilEnded(ctx: { readonly abandoned: boolean }): Promise<void> {
-    if (this.state.ended !== undefined) return;
+  /** Released when the instance has ended, or is let go. */
+  addWait<T>(wait: EndWait<T>): void {
     this.#waiters ??= new EndWaiters();
-    await this.#waiters.wait(ctx);
+    this.#waiters.add(wait as EndWait<unknown>);
   }
 
   close(): void {

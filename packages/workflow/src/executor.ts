@@ -5,7 +5,7 @@ import type { ActivityOptions } from './activity.ts';
 import type { Command, Outcome, StepBody } from './command.ts';
 import type { HistoryEvent, InputEvent } from './history.ts';
 import type { RunIdentity } from './run.ts';
-import type { SequenceTable } from './sequence-table.ts';
+import type { SmallMap } from './small-map.ts';
 import type { AnyWorkflow } from './workflow.ts';
 
 /** What one event led to. */
@@ -43,8 +43,13 @@ export interface StartedChild {
 
 /** What is open where the history ends. */
 export interface OpenWork {
-  readonly activities: SequenceTable<PendingActivity>;
+  readonly activities: SmallMap<number, PendingActivity>;
   readonly children: Map<number, StartedChild>;
+}
+
+/** Who waits for the answer of a turn. */
+export interface ExecutorAnswer {
+  answer(answer: TurnAnswer): void;
 }
 
 /** The code of one execution, wherever it runs. */
@@ -55,8 +60,11 @@ export interface ExecutorSession {
    * @throws {NondeterminismError} when the code asks for something else than the history recorded
    */
   replay(past: readonly HistoryEvent[]): Promise<OpenWork>;
-  /** Resumes the code with an event. Undefined: the answer comes later. One turn is out at a time. */
-  dispatch(turnId: number, event: InputEvent): Promise<TurnAnswer> | undefined;
+  /**
+   * Resumes the code with an event. True: `receiver` gets the answer within this turn, after this method has returned;
+   * false: the answer comes later, as a message to the instance. One turn is out at a time.
+   */
+  dispatch(turnId: number, event: InputEvent, receiver: ExecutorAnswer): boolean;
   /** A better account of a fault, made by running the code once more beside. */
   explain(fault: Error, past: readonly HistoryEvent[], event: InputEvent): Promise<Error>;
   /** The instance lets go of the code. */

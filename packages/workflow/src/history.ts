@@ -204,24 +204,25 @@ export function isRecordedEventType(type: string): type is HistoryEventType {
 }
 
 /** The stored form of an event. */
-export function encodeEvent(event: HistoryEvent, stamp: EventStamp): unknown[] {
+export function encodeEvent(
+  event: HistoryEvent,
+  { generation, version }: Omit<EventStamp, 'traceparent'>,
+  traceparent: string | undefined,
+): unknown[] {
   const code = CODES.get(event.type)!;
   const fields = TYPES[code]!;
+  const values = event as unknown as Record<string, unknown>;
+  let count = fields.length;
+  while (count > 1 && values[fields[count - 1]!] === undefined) count--;
   // Made in its full length: one that grows is laid out twice, and this is done for every event.
   // oxlint-disable-next-line unicorn/no-new-array -- a length is meant
-  const encoded = new Array<unknown>(HEADER_LENGTH + fields.length - 1);
+  const encoded = new Array<unknown>(HEADER_LENGTH + count - 1);
   encoded[0] = code;
   encoded[1] = event.at;
-  encoded[2] = stamp.generation;
-  encoded[3] = stamp.version;
-  encoded[4] = stamp.traceparent ?? null;
-  let length = HEADER_LENGTH;
-  for (let index = 1; index < fields.length; index++) {
-    const value = (event as unknown as Record<string, unknown>)[fields[index]!];
-    encoded[HEADER_LENGTH + index - 1] = value;
-    if (value !== undefined) length = HEADER_LENGTH + index;
-  }
-  encoded.length = length;
+  encoded[2] = generation;
+  encoded[3] = version;
+  encoded[4] = traceparent ?? null;
+  for (let index = 1; index < count; index++) encoded[HEADER_LENGTH + index - 1] = values[fields[index]!];
   return encoded;
 }
 

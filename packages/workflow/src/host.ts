@@ -1,7 +1,5 @@
 import {
   consoleLogger,
-  NotExecutedError,
-  OutcomeUnknownError,
   startActorHost,
   systemClock,
   type ActorHost,
@@ -12,8 +10,8 @@ import {
   type Store,
 } from '@troupe/actors';
 import type { AnyActivity } from './activity.ts';
-import { ActivityRunner, type ActivityResult, type ActivityTask } from './activity-runner.ts';
-import { failureOf } from './failure.ts';
+import { ActivityDelivery, type DeliveryServices } from './activity-delivery.ts';
+import { ActivityRunner } from './activity-runner.ts';
 import type { HostStatus, WorkflowHost } from './host-interface.ts';
 import {
   ACTIVITY_CONCURRENCY_DEFAULT,
@@ -72,7 +70,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     clock,
     logger,
     concurrency: activityConcurrency,
-    deliver: (task, result) => deliver(task, result, 0),
+    deliver: (task, result) => new ActivityDelivery(delivering, task, result).send(),
   });
   const actor: WorkflowActor = workflowActor({
     registry,
@@ -100,28 +98,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     },
   );
 
-  /** Hands a result to its instance until that has it, or is gone. */
-  function deliver(task: ActivityTask, result: ActivityResult, failures: number): void {
-    const { executionId, sequence, attempt } = task;
-    const instance = host.actor(actor, task.instanceId, { timeoutMs: Infinity, traceparent: task.traceparent });
-    const delivered = result.ok
-      ? instance.activityCompleted(executionId, sequence, attempt, result.result)
-      : instance.activityFailed(executionId, sequence, attempt, result);
-    delivered.catch((error: unknown) => {
-      const lost = error instanceof NotExecutedError || error instanceof OutcomeUnknownError;
-      if (lost && !host.status().stopping) {
-        clock.setTimeout(() => deliver(task, result, failures + 1), Math.min(50 * 2 ** failures, 5_000));
-      } else if (!lost && result.ok) {
-        // It cannot travel or be stored: that is how the activity ends.
-        deliver(task, { ok: false, failure: failureOf(error), retryable: false, heartbeat: undefined }, 0);
-      } else if (!lost) {
-        logger.error(
-          { instanceId: task.instanceId, activity: task.name, err: error },
-          'the failure of an activity was refused',
-        );
-      }
-    });
-  }
+  const delivering: DeliveryServices = { host, actor, clock, logger };
 
   /** Reports what nobody called for, unless it fails only because the host is stopping. */
   function reporting(message: string): (error: unknown) => void {

@@ -6,21 +6,26 @@
 // I3  An activity that waits for its next attempt has a reminder for it. What is under way has none: after a crash it is
 //     begun again.
 
-import type { ActivityResult } from './activity-runner.ts';
+import type { ActivityResult, ActivityTask } from './activity-runner.ts';
 import type { Command } from './command.ts';
 import type { PendingActivity } from './executor.ts';
 import type { InstanceHistory } from './instance-history.ts';
 import { RETRY_REMINDER } from './instance-reminder.ts';
+import { Queue } from './queue.ts';
 import type { Context, InstanceServices } from './instance-services.ts';
 import type { InstanceState } from './instance-state.ts';
 import { retryDelayMs } from './retry.ts';
-import { SequenceTable } from './sequence-table.ts';
+import { SmallMap } from './small-map.ts';
 
 export class InstanceActivities {
   readonly #instanceId: string;
   readonly #services: InstanceServices;
   readonly #history: InstanceHistory;
-  #pending = new SequenceTable<PendingActivity>();
+  #pending = new SmallMap<number, PendingActivity>();
+  /** Attempts whose commit is under way, in the order of the turns that asked for them. */
+  #toBegin: Queue<ActivityTask> | undefined;
+  /** One for all of them: commits are accepted in order, so each call is for the first that waits. */
+  #beginNext: (() => void) | undefined;
 
   constructor(instanceId: string, services: InstanceServices, history: InstanceHistory) {
     this.#instanceId = instanceId;
@@ -29,7 +34,7 @@ export class InstanceActivities {
   }
 
   /** Takes over what a replay found pending. */
-  restore(pending: SequenceTable<PendingActivity>): void {
+  restore(pending: SmallMap<number, PendingActivity>): void {
     this.#pending = pending;
   }
 
@@ -82,21 +87,22 @@ export class InstanceActivities {
   #begin(ctx: Context, state: InstanceState, activity: PendingActivity): void {
     const { executionId, workflowName, traceparent } = state;
     const { sequence, attempt, name, input, options, body, heartbeat } = activity;
-    ctx.afterCommit(() =>
-      this.#services.activities.start({
-        instanceId: this.#instanceId,
-        executionId,
-        workflowName,
-        sequence,
-        attempt,
-        name,
-        input,
-        options,
-        body,
-        lastHeartbeat: heartbeat,
-        traceparent,
-      }),
-    );
+    const toBegin = (this.#toBegin ??= new Queue());
+    this.#beginNext ??= () => this.#services.activities.start(toBegin.shift()!);
+    toBegin.push({
+      instanceId: this.#instanceId,
+      executionId,
+      workflowName,
+      sequence,
+      attempt,
+      name,
+      input,
+      options,
+      body,
+      lastHeartbeat: heartbeat,
+      traceparent,
+    });
+    ctx.afterCommit(this.#beginNext);
   }
 
   /** After a replay: begins what was under way once more, and what has become due. */

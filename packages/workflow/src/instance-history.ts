@@ -23,7 +23,7 @@ export class InstanceHistory {
 
   append(ctx: Context, state: InstanceState, event: HistoryEvent, traceparent = ctx.traceparent): void {
     this.#last = event;
-    ctx.append(encodeEvent(event, state.stamp(traceparent)));
+    ctx.appendOwned(encodeEvent(event, state, traceparent));
   }
 
   /** The input of this execution, so that it need not be read. */
@@ -47,6 +47,11 @@ export class InstanceHistory {
       for (const entry of entries) past.push(decodeEvent(entry).event);
       if (entries.length < HISTORY_PAGE_LENGTH) return past;
     }
+  }
+
+  /** The last event, if this activation has appended it. */
+  get lastAppended(): HistoryEvent | undefined {
+    return this.#last;
   }
 
   /** @throws {EntriesGone} */

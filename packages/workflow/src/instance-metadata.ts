@@ -1,5 +1,7 @@
-// What is shown of an instance, made from its state and the last event of its history.
+// What is shown of an instance, made from its state and the last event of its history. Whoever asked may keep it: it shares
+// nothing with the instance.
 
+import { copyPayload } from '@troupe/actors';
 import type { HistoryEvent } from './history.ts';
 import type { InstanceOutcome } from './instance-request.ts';
 import type { InstanceState } from './instance-state.ts';
@@ -22,14 +24,14 @@ export function metadataOf(
     runtimeStatus: state.status,
     createdAt: new Date(state.createdAtMs),
     lastUpdatedAt: new Date(last?.at ?? state.createdAtMs),
-    tags: state.tags,
+    tags: { ...state.tags },
     ...(state.startedAtMs === undefined ? {} : { startedAt: new Date(state.startedAtMs) }),
     ...(state.completedAtMs === undefined ? {} : { completedAt: new Date(state.completedAtMs) }),
     ...(state.startAtMs === undefined ? {} : { startAt: new Date(state.startAtMs) }),
-    ...(state.customStatus === undefined ? {} : { customStatus: state.customStatus }),
-    ...(input === undefined ? {} : { input }),
-    ...(output === undefined ? {} : { output }),
-    ...(failure === undefined ? {} : { failure }),
+    ...(state.customStatus === undefined ? {} : { customStatus: copyPayload(state.customStatus) }),
+    ...(input === undefined ? {} : { input: copyPayload(input) }),
+    ...(output === undefined ? {} : { output: copyPayload(output) }),
+    ...(failure === undefined ? {} : { failure: copyPayload(failure) }),
     ...(state.parent === undefined || state.parent.instanceId === ''
       ? {}
       : { parent: { instanceId: state.parent.instanceId } }),
@@ -39,7 +41,11 @@ export function metadataOf(
 
 /** How it ended, without what else its metadata tells. */
 export function outcomeOf(state: InstanceState, last: HistoryEvent | undefined): InstanceOutcome {
-  return { status: state.status, output: outputOf(last), failure: failureIn(last) ?? state.stalled };
+  return {
+    status: state.status,
+    output: copyPayload(outputOf(last)),
+    failure: copyPayload(failureIn(last) ?? state.stalled),
+  };
 }
 
 /** What lists and searches know of it. */

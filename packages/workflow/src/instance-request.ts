@@ -50,9 +50,9 @@ export type Refusal =
     }
   | { readonly refused: 'limit'; readonly message: string };
 
-/** `hash`: of what came with the idempotency key that this is the first answer to. */
-export type Reply = { readonly done: true; readonly hash: string | undefined } | Refusal;
-export type StartReply = { readonly outcome: 'started' | 'attached' | 'duplicate' } | Refusal;
+/** Done, unless refused. `hash`: of what came with the idempotency key that this is the first answer to. */
+export type Reply = { readonly hash: string } | undefined | Refusal;
+export type StartReply = 'started' | 'attached' | 'duplicate' | Refusal;
 
 /** How an instance ended, or stands. */
 export interface InstanceOutcome {

@@ -1,7 +1,7 @@
 // The small part of an instance's record, replaced whole by each commit that changes it. Steps do not change it: what they
 // did stands in the history.
 
-import { decodeEvent, encodeEvent, type EventStamp, type InputEvent } from './history.ts';
+import { decodeEvent, encodeEvent, type InputEvent } from './history.ts';
 import type { Failure, WorkflowStatus } from './status.ts';
 
 /** The version of the snapshot below. A reader reads every earlier one. */
@@ -18,6 +18,9 @@ export interface InboxItem {
   readonly event: InputEvent;
   readonly traceparent: string | undefined;
 }
+
+/** One for all that have none. */
+export const NO_TAGS: Readonly<Record<string, string>> = Object.freeze({});
 
 /** What is durable of an instance beside its history. */
 export class InstanceState {
@@ -38,7 +41,7 @@ export class InstanceState {
   startedAtMs: number | undefined;
   completedAtMs: number | undefined;
   customStatus: unknown;
-  tags: Readonly<Record<string, string>> = {};
+  tags = NO_TAGS;
   parent: ParentLink | undefined;
   /** The idempotency key that it was started with, and the hash of what came with it. */
   startKey: { readonly key: string; readonly hash: string } | undefined;
@@ -54,8 +57,16 @@ export class InstanceState {
   /** Activities that the code did not wait for: it has ended, they have not. */
   leftBehind: number[] = [];
 
+  #executionId: string | undefined;
+  #executionIdOf = 0;
+
   get executionId(): string {
-    return `${this.birth}.${this.generation}`;
+    // One string for all, since it is a key in maps: its hash is computed once.
+    if (this.#executionId === undefined || this.#executionIdOf !== this.generation) {
+      this.#executionId = `${this.birth}.${this.generation}`;
+      this.#executionIdOf = this.generation;
+    }
+    return this.#executionId;
   }
 
   get status(): WorkflowStatus {
@@ -96,20 +107,18 @@ export class InstanceState {
       this.startedAtMs,
       this.completedAtMs,
       this.customStatus,
-      this.tags,
+      this.tags === NO_TAGS ? null : this.tags,
       this.parent === undefined ? null : [this.parent.instanceId, this.parent.executionId, this.parent.sequence],
       this.startKey === undefined ? null : [this.startKey.key, this.startKey.hash],
       this.turnId,
       this.firstEntry,
       this.traceparent,
-      this.inbox.length === 0 ? null : this.inbox.map((item) => encodeEvent(item.event, this.stamp(item.traceparent))),
+      this.inbox.length === 0
+        ? null
+        : this.inbox.map(({ event, traceparent }) => encodeEvent(event, this, traceparent)),
       this.pinned,
       this.leftBehind.length === 0 ? null : this.leftBehind,
     ];
-  }
-
-  stamp(traceparent: string | undefined): EventStamp {
-    return { generation: this.generation, version: this.version, traceparent };
   }
 
   static of(snapshot: unknown): InstanceState {
@@ -133,7 +142,7 @@ export class InstanceState {
     state.startedAtMs = fields[11] as number | undefined;
     state.completedAtMs = fields[12] as number | undefined;
     state.customStatus = fields[13];
-    state.tags = fields[14] as Record<string, string>;
+    state.tags = (fields[14] as Record<string, string> | null) ?? NO_TAGS;
     const parent = fields[15] as [string, string, number] | null;
     if (parent !== null) state.parent = { instanceId: parent[0], executionId: parent[1], sequence: parent[2] };
     const startKey = fields[16] as [string, string] | null;

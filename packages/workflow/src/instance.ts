@@ -7,10 +7,11 @@
 
 import type { RecordOpening, Reminder, Tombstone } from '@troupe/actors';
 import type { ActivityResult } from './activity-runner.ts';
+import { CodeTurn } from './code-turn.ts';
+import { EndWait } from './end-waiters.ts';
 import { AlreadyExistsError } from './errors.ts';
 import { Execution } from './execution.ts';
 import { failureOf } from './failure.ts';
-import type { EventRaised } from './history.ts';
 import { tellParent } from './instance-children.ts';
 import { EntriesGone, InstanceHistory } from './instance-history.ts';
 import { metadataOf, outcomeOf } from './instance-metadata.ts';
@@ -32,7 +33,7 @@ import type {
   TerminateRequest,
 } from './instance-request.ts';
 import type { Context, InstanceServices } from './instance-services.ts';
-import { InstanceState } from './instance-state.ts';
+import { InstanceState, NO_TAGS } from './instance-state.ts';
 import { BUFFERED_EVENTS_MAX, RETENTION_RETRY_MS } from './limits.ts';
 import { validated } from './schema.ts';
 import type { Failure, InstanceMetadata } from './status.ts';
@@ -67,13 +68,12 @@ export class Instance {
 
   // ── Requests from outside ──────────────────────────────────────────────────────────────────────────────────────────
 
-  async start(ctx: Context, request: StartRequest): Promise<StartReply> {
+  start(ctx: Context, request: StartRequest): StartReply | CodeTurn<StartReply> | Promise<StartReply> {
     const { state } = this;
     const { startKey } = request;
     if (startKey !== undefined) {
       const known = state === undefined ? this.tombstone : state.startKey;
-      if (known?.key === startKey.key)
-        return known.hash === startKey.hash ? { outcome: 'duplicate' } : { refused: 'mismatch' };
+      if (known?.key === startKey.key) return known.hash === startKey.hash ? 'duplicate' : { refused: 'mismatch' };
     }
     if (state !== undefined) {
       const exists: Refusal = { refused: 'exists', workflowName: state.workflowName, status: state.status };
@@ -81,7 +81,7 @@ export class Instance {
         case 'fail':
           return exists;
         case 'attach':
-          return state.workflowName === request.workflowName ? { outcome: 'attached' } : exists;
+          return state.workflowName === request.workflowName ? 'attached' : exists;
         case 'restart-if-terminal':
           if (state.ended === undefined) return exists;
           break;
@@ -90,11 +90,10 @@ export class Instance {
           break;
       }
     }
-    await this.#begin(ctx, request);
-    return { outcome: 'started' };
+    return giving<StartReply>(this.#begin(ctx, request), 'started');
   }
 
-  #begin(ctx: Context, request: StartRequest): Promise<void> {
+  #begin(ctx: Context, request: StartRequest): CodeTurn | Promise<void> | undefined {
     const definition = this.#services.registry.workflow(request.workflowName, request.version);
     const state = new InstanceState();
     state.workflowName = request.workflowName;
@@ -103,7 +102,7 @@ export class Instance {
     state.birth = newBirth(ctx);
     state.createdAtMs = ctx.nowMs();
     state.startAtMs = request.startAtMs;
-    state.tags = request.tags ?? {};
+    state.tags = request.tags ?? NO_TAGS;
     state.parent = request.parent;
     state.startKey = request.startKey;
     state.traceparent = ctx.traceparent;
@@ -112,77 +111,86 @@ export class Instance {
     return this.#execution.begin(ctx, state, definition, request.input);
   }
 
-  async raiseEvent(
+  raiseEvent(
     ctx: Context,
     name: string,
     payload: unknown,
     workflowName: string | undefined,
     hash: string | undefined,
-  ): Promise<Reply> {
+  ): Reply | CodeTurn<Reply> | Promise<Reply> {
     const execution = this.#execution;
-    if (execution === undefined || !execution.state.isOf(workflowName)) return { refused: 'not-found' };
+    if (execution === undefined || !execution.state.isOf(workflowName)) return refused(ctx, { refused: 'not-found' });
     const { state } = execution;
-    if (state.ended !== undefined) return { refused: 'ended', status: state.status };
+    if (state.ended !== undefined) return refused(ctx, { refused: 'ended', status: state.status });
     if (execution.eventsWaiting >= BUFFERED_EVENTS_MAX) {
-      return { refused: 'limit', message: `${BUFFERED_EVENTS_MAX} events of instance ${this.id} wait to be taken` };
+      const message = `${BUFFERED_EVENTS_MAX} events of instance ${this.id} wait to be taken`;
+      return refused(ctx, { refused: 'limit', message });
     }
     const schema = eventSchema(execution, name);
-    let value = payload;
-    if (schema !== undefined) {
-      try {
-        value = await validated(schema, payload, `the payload of event ${name}`);
-      } catch (error) {
-        return {
-          refused: 'invalid',
-          what: `the payload of event ${name}`,
-          issues: (error as { issues?: [] }).issues ?? [],
-        };
-      }
+    if (schema !== undefined) return this.#raiseChecked(ctx, execution, name, payload, schema, hash);
+    return giving(execution.receive(ctx, { type: 'EventRaised', at: ctx.nowMs(), name, payload }), done(hash));
+  }
+
+  async #raiseChecked(
+    ctx: Context,
+    execution: Execution,
+    name: string,
+    payload: unknown,
+    schema: EventSchema,
+    hash: string | undefined,
+  ): Promise<Reply> {
+    const what = `the payload of event ${name}`;
+    let value: unknown;
+    try {
+      value = await validated(schema, payload, what);
+    } catch (error) {
+      return refused(ctx, { refused: 'invalid', what, issues: (error as { issues?: [] }).issues ?? [] });
     }
-    const event: EventRaised = { type: 'EventRaised', at: ctx.nowMs(), name, payload: value };
-    await execution.receive(ctx, event);
-    return { done: true, hash };
+    await execution.receive(ctx, { type: 'EventRaised', at: ctx.nowMs(), name, payload: value });
+    return done(hash);
   }
 
   suspend(ctx: Context, workflowName: string | undefined, hash: string | undefined): Reply {
     const execution = this.#execution;
-    if (execution === undefined || !execution.state.isOf(workflowName)) return { refused: 'not-found' };
-    if (execution.state.ended !== undefined) return { refused: 'ended', status: execution.state.status };
+    if (execution === undefined || !execution.state.isOf(workflowName)) return refused(ctx, { refused: 'not-found' });
+    if (execution.state.ended !== undefined) return refused(ctx, { refused: 'ended', status: execution.state.status });
     execution.suspend(ctx, true);
-    return { done: true, hash };
+    return done(hash);
   }
 
   async resume(ctx: Context, workflowName: string | undefined, hash: string | undefined): Promise<Reply> {
     const execution = this.#execution;
-    if (execution === undefined || !execution.state.isOf(workflowName)) return { refused: 'not-found' };
-    if (execution.state.ended !== undefined) return { refused: 'ended', status: execution.state.status };
+    if (execution === undefined || !execution.state.isOf(workflowName)) return refused(ctx, { refused: 'not-found' });
+    if (execution.state.ended !== undefined) return refused(ctx, { refused: 'ended', status: execution.state.status });
     execution.suspend(ctx, false);
     await execution.proceed(ctx);
-    return { done: true, hash };
+    return done(hash);
   }
 
   async terminate(ctx: Context, request: TerminateRequest): Promise<Reply> {
     const execution = this.#execution;
-    if (execution === undefined) return { refused: 'not-found' };
+    if (execution === undefined) return refused(ctx, { refused: 'not-found' });
     const { state } = execution;
-    if (!state.isOf(request.workflowName) || !state.isChildOf(request.parentId)) return { refused: 'not-found' };
-    if (state.ended !== undefined) return { refused: 'ended', status: state.status };
+    if (!state.isOf(request.workflowName) || !state.isChildOf(request.parentId))
+      return refused(ctx, { refused: 'not-found' });
+    if (state.ended !== undefined) return refused(ctx, { refused: 'ended', status: state.status });
     if (request.undo && state.startedAtMs !== undefined) await execution.undo(ctx, request.output);
     else await execution.terminate(ctx, request.output, request.recursive);
-    return { done: true, hash: request.hash };
+    return done(request.hash);
   }
 
   purge(ctx: Context, request: PurgeRequest): Reply {
     const execution = this.#execution;
-    if (execution === undefined) return { refused: 'not-found' };
+    if (execution === undefined) return refused(ctx, { refused: 'not-found' });
     const { state } = execution;
-    if (!state.isOf(request.workflowName) || !state.isChildOf(request.parentId)) return { refused: 'not-found' };
+    if (!state.isOf(request.workflowName) || !state.isChildOf(request.parentId))
+      return refused(ctx, { refused: 'not-found' });
     if (state.ended === undefined) {
-      if (!request.force) return { refused: 'not-ended', instanceId: this.id, status: state.status };
+      if (!request.force) return refused(ctx, { refused: 'not-ended', instanceId: this.id, status: state.status });
       execution.end(ctx, { type: 'terminated', output: undefined });
     }
     ctx.purge(state.startKey === undefined ? undefined : { ...state.startKey, atMs: ctx.nowMs() });
-    return { done: true, hash: request.hash };
+    return done(request.hash);
   }
 
   // ── Messages of the runtime ────────────────────────────────────────────────────────────────────────────────────────
@@ -193,7 +201,7 @@ export class Instance {
     sequence: number,
     attempt: number,
     result: ActivityResult,
-  ): Promise<void> | undefined {
+  ): CodeTurn | Promise<void> | undefined {
     const execution = this.#execution;
     if (execution === undefined) return undefined;
     if (!isUnderWay(execution.state, executionId)) {
@@ -241,29 +249,26 @@ export class Instance {
     }
   }
 
-  async reminder(ctx: Context, reminder: Reminder): Promise<void> {
+  reminder(ctx: Context, { name }: Reminder): CodeTurn | Promise<void> | undefined {
     const execution = this.#execution;
-    if (execution === undefined) return;
-    const { name } = reminder;
+    if (execution === undefined) return undefined;
     if (name === RETENTION_REMINDER) {
       // Not in this turn: the children's purges may need one of ours. Should it fail (a child still runs), it is tried again.
       ctx.setReminder(RETENTION_REMINDER, { delayMs: RETENTION_RETRY_MS });
       ctx.afterCommit(() => this.#services.purgeTree(this.id));
     } else if (execution.state.ended !== undefined) {
-      return;
+      return undefined;
     } else if (name === START_REMINDER) {
-      await execution.startDue(ctx);
+      return execution.startDue(ctx);
     } else if (name === CODE_REMINDER) {
       execution.codeDue(ctx);
     } else if (name.startsWith(RETRY_REMINDER)) {
-      await execution.retryDue(ctx, Number(name.slice(RETRY_REMINDER.length)));
+      return execution.retryDue(ctx, Number(name.slice(RETRY_REMINDER.length)));
     } else if (name.startsWith(TIMER_REMINDER)) {
-      await execution.receive(ctx, {
-        type: 'TimerFired',
-        at: ctx.nowMs(),
-        sequence: Number(name.slice(TIMER_REMINDER.length)),
-      });
+      const sequence = Number(name.slice(TIMER_REMINDER.length));
+      return execution.receive(ctx, { type: 'TimerFired', at: ctx.nowMs(), sequence });
     }
+    return undefined;
   }
 
   /** After a crash, or when more can be done than before: goes on with what waits. */
@@ -282,13 +287,29 @@ export class Instance {
     return (await this.#execution?.childIds(false)) ?? [];
   }
 
-  /** Resolves when the instance has ended, or is not there. */
-  untilEnded(ctx: { readonly abandoned: boolean }): Promise<void> | undefined {
-    return this.#execution?.untilEnded(ctx);
+  /** What there is to read when the instance has ended, or is let go; undefined if it is not there. */
+  untilEnded<T>(
+    ctx: { readonly abandoned: boolean },
+    workflowName: string | undefined,
+    read: () => T | Promise<T>,
+  ): T | Promise<T> | EndWait<T> | undefined {
+    const execution = this.#execution;
+    if (execution === undefined || !execution.state.isOf(workflowName)) return undefined;
+    if (execution.state.ended !== undefined) return read();
+    const wait = new EndWait(ctx, read);
+    execution.addWait(wait);
+    return wait;
   }
 
   /** How it ended, without what else `describe` tells. */
-  outcome(nextEntry: number): Promise<InstanceOutcome | undefined> {
+  outcome(nextEntry: number): InstanceOutcome | undefined | Promise<InstanceOutcome | undefined> {
+    const { state } = this;
+    if (state === undefined) return undefined;
+    const last = this.#history.lastAppended;
+    return last === undefined ? this.#outcomeStored(nextEntry) : outcomeOf(state, last);
+  }
+
+  #outcomeStored(nextEntry: number): Promise<InstanceOutcome | undefined> {
     return this.#read(async (state) => outcomeOf(state, await this.#history.last(state, nextEntry)));
   }
 
@@ -333,11 +354,42 @@ function eventSchema({ definition }: Execution, name: string): EventSchema {
   return key === undefined ? undefined : events[key]!.schema;
 }
 
+/** Only what was done is answered again to the same idempotency key; a refusal may be another one next time. */
+function refused(ctx: Context, refusal: Refusal): Refusal {
+  ctx.dropReply();
+  return refusal;
+}
+
+/** Most have no hash: then the answer is nothing, which is not copied on its way. */
+function done(hash: string | undefined): Reply {
+  return hash === undefined ? undefined : { hash };
+}
+
+/** The reply, when what goes on has ended. */
+function giving<V>(ending: CodeTurn | Promise<void> | undefined, reply: V): V | CodeTurn<V> | Promise<V> {
+  if (ending === undefined) return reply;
+  return ending instanceof CodeTurn ? ending.giving(reply) : ending.then(() => reply);
+}
+
 function isUnderWay(state: InstanceState, executionId: string): boolean {
   return state.ended === undefined && state.executionId === executionId;
 }
 
+const LETTERS = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_';
+let lastMs = NaN;
+let printedMs = '';
+
 /** Unique over all lives of all instances, and short: it is part of each task's id. */
 function newBirth(ctx: Context): string {
-  return Math.floor(ctx.random() * 2 ** 48).toString(36) + ctx.nowMs().toString(36);
+  const nowMs = ctx.nowMs();
+  if (nowMs !== lastMs) {
+    lastMs = nowMs;
+    printedMs = nowMs.toString(36);
+  }
+  let birth = printedMs;
+  for (let half = 0; half < 2; half++) {
+    for (let bits = Math.floor(ctx.random() * 2 ** 24), left = 4; left > 0; left--, bits >>>= 6)
+      birth += LETTERS[bits & 63];
+  }
+  return birth;
 }

@@ -39,3 +39,7 @@ export const LIST_LIMIT_MAX = 1_000;
 export const TOMBSTONE_TTL_MS = 7 * 24 * 60 * 60 * 1000;
 /** How often tombstones whose time is over are looked for. */
 export const TOMBSTONE_SWEEP_INTERVAL_MS = 60 * 60 * 1000;
+
+/** Pauses between attempts to hand a result to its instance: short at first, since most often it has only moved. */
+export const RESULT_RETRY_MS_MIN = 50;
+export const RESULT_RETRY_MS_MAX = 5_000;

@@ -2,10 +2,12 @@
 
 import { randomUUID } from 'node:crypto';
 import {
+  copyPayload,
   LimitError,
   NotExecutedError,
   type ActorHost,
   type ActorRef,
+  type ArgumentsOf,
   type CallOptions,
   type ListFilter,
 } from '@troupe/actors';
@@ -31,7 +33,7 @@ import {
   ValidationError,
 } from './errors.ts';
 import { historyEntry } from './history-entry.ts';
-import type { InstanceOutcome, Refusal, Reply } from './instance-request.ts';
+import type { InstanceOutcome, Refusal, Reply, StartRequest } from './instance-request.ts';
 import { instanceHandle, resultOf } from './instance-handle.ts';
 import { HISTORY_PAGE_LENGTH, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX } from './limits.ts';
 import { checkInstanceId, checkKey, checkName, checkTags } from './name.ts';
@@ -47,6 +49,9 @@ import {
 } from './status.ts';
 import type { AnyWorkflow } from './workflow.ts';
 import { WORKFLOW_ACTOR_TYPE, type WorkflowActor } from './workflow-actor.ts';
+
+/** What a wait gives when there is an end. */
+type Found<K extends 'untilEnded' | 'untilOutcome'> = NonNullable<Awaited<ReturnType<ActorRef<WorkflowActor>[K]>>>;
 
 const IF_EXISTS = ['fail', 'attach', 'restart-if-terminal', 'terminate-and-restart'];
 
@@ -66,6 +71,18 @@ export class LocalClient implements WorkflowClient {
     return this.#host.actor(this.#actor, instanceId, options);
   }
 
+  /** A call whose arguments are given away: they are made for it, or copies. */
+  #ask<K extends keyof ActorRef<WorkflowActor>>(
+    instanceId: string,
+    method: K,
+    args: ArgumentsOf<ActorRef<WorkflowActor>[K]>,
+    options: CallOptions,
+  ): ReturnType<ActorRef<WorkflowActor>[K]> {
+    return new Promise((resolve, reject) =>
+      this.#host.post(this.#actor, instanceId, method, args, { resolve, reject }, options),
+    ) as ReturnType<ActorRef<WorkflowActor>[K]>;
+  }
+
   async start<W extends AnyWorkflow>(workflow: W | string, options: StartOptions = {}): Promise<WorkflowInstance<W>> {
     const name = typeof workflow === 'string' ? workflow : workflow?.name;
     checkName('workflow', name);
@@ -83,22 +100,23 @@ export class LocalClient implements WorkflowClient {
     const definition = this.#registry.workflow(name, version);
     if (definition === undefined && options.allowUnregistered !== true)
       throw this.#registry.workflowMissing(name, version);
-    // A promise would be awaited below, and what it gives be taken for the input.
-    if (definition?.options.input === undefined) checkPayload(options.input, `the input of workflow ${name}`);
-    const input = await validated(definition?.options.input, options.input, `the input of workflow ${name}`);
-    checkPayload(input, `the input of workflow ${name}`);
-    const reply = await this.#ref(instanceId, { traceparent: options.traceparent }).start({
+    const what = `the input of workflow ${name}`;
+    const schema = definition?.options.input;
+    const input = schema === undefined ? options.input : await validated(schema, options.input, what);
+    checkPayload(input, what);
+    const request: StartRequest = {
       workflowName: name,
       version,
-      input,
+      input: copyPayload(input),
       ifExists,
       startAtMs: startAt?.getTime(),
-      tags,
+      tags: tags === undefined ? undefined : { ...tags },
       startKey: idempotencyKey === undefined ? undefined : { key: idempotencyKey, hash: options.payloadHash ?? '' },
       parent: undefined,
-    });
-    if ('refused' in reply) throw refusalError(reply, instanceId);
-    return instanceHandle<W>(this, instanceId, name, reply.outcome);
+    };
+    const reply = await this.#ask(instanceId, 'start', [request], { traceparent: options.traceparent });
+    if (typeof reply !== 'string') throw refusalError(reply, instanceId);
+    return instanceHandle<W>(this, instanceId, name, reply);
   }
 
   instance<W extends AnyWorkflow = AnyWorkflow>(instanceId: string, workflow?: W): WorkflowInstance<W> {
@@ -145,8 +163,9 @@ export class LocalClient implements WorkflowClient {
   ): Promise<void> {
     checkName('event', eventName);
     checkPayload(payload, `the payload of event ${eventName}`);
-    const ref = this.#ref(instanceId, callOptions(options));
-    settle(await ref.raiseEvent(eventName, payload, options.workflowName, options.payloadHash), instanceId, options);
+    checkInstanceId(instanceId);
+    const args = [eventName, copyPayload(payload), options.workflowName, options.payloadHash] as const;
+    settle(await this.#ask(instanceId, 'raiseEvent', [...args], callOptions(options)), instanceId, options);
   }
 
   async suspend(instanceId: string, options: InstanceCallOptions = {}): Promise<void> {
@@ -209,12 +228,7 @@ export class LocalClient implements WorkflowClient {
   }
 
   async result(instanceId: string, options: WaitOptions = {}): Promise<unknown> {
-    const found = await this.#untilEnded(
-      instanceId,
-      options,
-      (ref) => ref.untilOutcome(options.workflowName),
-      ({ status }) => isTerminal(status),
-    );
+    const found = await this.#untilEnded(instanceId, options, 'untilOutcome', ({ status }) => isTerminal(status));
     const outcome = found ?? (await this.#outcomeNow(instanceId, options.workflowName));
     return resultOf(instanceId, outcome.status, outcome.output, outcome.failure);
   }
@@ -226,22 +240,20 @@ export class LocalClient implements WorkflowClient {
   }
 
   async wait(instanceId: string, options: WaitOptions = {}): Promise<InstanceMetadata | undefined> {
-    const found = await this.#untilEnded(
-      instanceId,
-      options,
-      (ref) => ref.untilEnded(options.workflowName),
-      ({ runtimeStatus }) => isTerminal(runtimeStatus),
+    const found = await this.#untilEnded(instanceId, options, 'untilEnded', ({ runtimeStatus }) =>
+      isTerminal(runtimeStatus),
     );
     return found ?? this.get(instanceId, { workflowName: options.workflowName });
   }
 
   /** Undefined: the time is up, or there is no such instance. */
-  async #untilEnded<T>(
+  async #untilEnded<K extends 'untilEnded' | 'untilOutcome'>(
     instanceId: string,
-    { timeoutMs = Infinity, signal }: WaitOptions,
-    ask: (ref: ActorRef<WorkflowActor>) => Promise<T | undefined>,
-    hasEnded: (found: T) => boolean,
-  ): Promise<T | undefined> {
+    { timeoutMs = Infinity, signal, workflowName }: WaitOptions,
+    method: K,
+    hasEnded: (found: Found<K>) => boolean,
+  ): Promise<Found<K> | undefined> {
+    checkInstanceId(instanceId);
     if (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs)) {
       throw new TypeError(`timeoutMs is a number of milliseconds, got ${String(timeoutMs)}`);
     }
@@ -251,7 +263,10 @@ export class LocalClient implements WorkflowClient {
       const leftMs = deadlineMs - clock.nowMs();
       if (leftMs <= 0 || signal?.aborted === true) return undefined;
       try {
-        const found = await ask(this.#ref(instanceId, { timeoutMs: leftMs, signal }));
+        const args = [workflowName] as ArgumentsOf<ActorRef<WorkflowActor>[K]>;
+        const found = (await this.#ask(instanceId, method, args, { timeoutMs: leftMs, signal })) as
+          | Found<K>
+          | undefined;
         // One that ended and was started anew is waited for again.
         if (found === undefined || hasEnded(found)) return found;
       } catch (error) {
@@ -329,8 +344,8 @@ function timeOf(date: Date, what: string): number {
 }
 
 function settle(reply: Reply, instanceId: string, options: InstanceCallOptions): void {
-  if ('refused' in reply) throw refusalError(reply, instanceId);
-  if (options.idempotencyKey !== undefined && reply.hash !== options.payloadHash) throw mismatchError(instanceId);
+  if (reply !== undefined && 'refused' in reply) throw refusalError(reply, instanceId);
+  if (options.idempotencyKey !== undefined && reply?.hash !== options.payloadHash) throw mismatchError(instanceId);
 }
 
 function mismatchError(instanceId: string): IdempotencyMismatchError {

@@ -1,7 +1,7 @@
 import type { Logger } from '@troupe/actors';
 import { isRecorded, type Command, type Effect, type Outcome } from './command.ts';
 import { NondeterminismError, NonDurableWaitError } from './errors.ts';
-import type { Executor, ExecutorSession, OpenWork, TurnAnswer } from './executor.ts';
+import type { Executor, ExecutorAnswer, ExecutorSession, OpenWork } from './executor.ts';
 import { GlobalWatch } from './global-watch.ts';
 import {
   isCommandEvent,
@@ -12,9 +12,9 @@ import {
   type InputEvent,
 } from './history.ts';
 import { GUARD_WARNINGS_MAX } from './limits.ts';
-import { whenQuiescent } from './quiescence.ts';
+import { whenQuiescent, type Resumed } from './quiescence.ts';
 import { WorkflowRun, type RunIdentity } from './run.ts';
-import { SequenceTable } from './sequence-table.ts';
+import { SmallMap } from './small-map.ts';
 import type { AnyWorkflow } from './workflow.ts';
 
 /** Runs workflows by functions of this process. */
@@ -36,23 +36,22 @@ export function developmentGuard(logger: Logger): GlobalWatch {
   });
 }
 
-class LocalSession implements ExecutorSession {
-  readonly #definition: AnyWorkflow;
-  readonly #identity: RunIdentity;
+class LocalSession implements ExecutorSession, Resumed {
   readonly #logger: Logger;
-  readonly #guard: GlobalWatch | undefined;
   readonly #run: WorkflowRun;
+  /** The turn that is out, and who waits for its answer. */
+  #turnId = 0;
+  #receiver: ExecutorAnswer | undefined;
 
   constructor(definition: AnyWorkflow, identity: RunIdentity, logger: Logger, guard: GlobalWatch | undefined) {
-    this.#definition = definition;
-    this.#identity = identity;
     this.#logger = logger;
-    this.#guard = guard;
-    this.#run = this.#newRun(false);
+    this.#run = new WorkflowRun(definition, identity, logger, false, guard);
   }
 
-  #newRun(trace: boolean, watch = this.#guard): WorkflowRun {
-    return new WorkflowRun(this.#definition, this.#identity, this.#logger, trace, watch);
+  /** Another run of the same, from the beginning, that notes its lines. */
+  #tracedRun(watch?: GlobalWatch): WorkflowRun {
+    const { definition, identity } = this.#run;
+    return new WorkflowRun(definition, identity, this.#logger, true, watch);
   }
 
   async replay(past: readonly HistoryEvent[]): Promise<OpenWork> {
@@ -61,20 +60,26 @@ class LocalSession implements ExecutorSession {
     } catch (error) {
       if (!(error instanceof NondeterminismError)) throw error;
       // Once more with the lines: a stack per command is dear, and hardly any replay needs it.
-      await replayed(this.#newRun(true), past);
+      await replayed(this.#tracedRun(), past);
       throw error;
     }
   }
 
-  dispatch(turnId: number, event: InputEvent): Promise<TurnAnswer> {
+  dispatch(turnId: number, event: InputEvent, receiver: ExecutorAnswer): true {
+    this.#turnId = turnId;
+    this.#receiver = receiver;
+    this.#run.feed(event);
+    whenQuiescent(this);
+    return true;
+  }
+
+  atRest(): void {
+    const receiver = this.#receiver!;
+    this.#receiver = undefined;
     const run = this.#run;
-    return new Promise((resolve) => {
-      run.feed(event);
-      whenQuiescent(() => {
-        const commands = run.take();
-        resolve({ turnId, commands, outcome: run.outcome, fault: run.fault, bufferedEvents: run.bufferedCount });
-      });
-    });
+    const commands = run.take();
+    const { outcome, fault, bufferedCount: bufferedEvents } = run;
+    receiver.answer({ turnId: this.#turnId, commands, outcome, fault, bufferedEvents });
   }
 
   async explain(fault: Error, past: readonly HistoryEvent[], event: InputEvent): Promise<Error> {
@@ -85,7 +90,7 @@ class LocalSession implements ExecutorSession {
       if (BLOCKING.has(what)) seen ??= `${what} at ${at}`;
     });
     try {
-      const run = this.#newRun(true, watch);
+      const run = this.#tracedRun(watch);
       await replayed(run, past);
       // What the code used before, it has got over.
       seen = undefined;
@@ -109,12 +114,12 @@ class LocalSession implements ExecutorSession {
 const BLOCKING = new Set(['setTimeout', 'setInterval', 'setImmediate', 'fetch']);
 
 function quiescent(): Promise<void> {
-  return new Promise((resolve) => whenQuiescent(resolve));
+  return new Promise((resolve) => whenQuiescent({ atRest: resolve }));
 }
 
 /** Feeds the history to the code, one event at a time as it was live, and holds what it asks for against the record. */
 async function replayed(run: WorkflowRun, past: readonly HistoryEvent[]): Promise<OpenWork> {
-  const open: OpenWork = { activities: new SequenceTable(), children: new Map() };
+  const open: OpenWork = { activities: new SmallMap(), children: new Map() };
   run.replaying = true;
   for (let index = 0; index < past.length;) {
     const event = past[index++]!;

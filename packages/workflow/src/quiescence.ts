@@ -7,13 +7,18 @@ import { setImmediate } from 'node:timers';
 // the microtask queue. One that is resumed later needs a round of its own: ticks that are due run one after another, with
 // no look at promise jobs between them.
 
-let waiting: (() => void)[] = [];
-/** Rounds that have left the microtask queue, oldest first. */
-const closed: (() => void)[][] = [];
+/** Something that was resumed and waits to hear that it has come to rest. */
+export interface Resumed {
+  atRest(): void;
+}
 
-/** Calls back once no promise job is left that could resume what runs now. */
-export function whenQuiescent(callback: () => void): void {
-  waiting.push(callback);
+let waiting: Resumed[] = [];
+/** Rounds that have left the microtask queue, oldest first. */
+const closed: Resumed[][] = [];
+
+/** Tells it once no promise job is left that could go on with what runs now. */
+export function whenQuiescent(resumed: Resumed): void {
+  waiting.push(resumed);
   if (waiting.length === 1) queueMicrotask(enterTick);
 }
 
@@ -53,5 +58,5 @@ function run(): void {
     recent = true;
     setImmediate(forget);
   }
-  for (const callback of closed.shift()!) callback();
+  for (const resumed of closed.shift()!) resumed.atRest();
 }

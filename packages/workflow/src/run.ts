@@ -25,9 +25,9 @@ import { childInstanceId } from './name.ts';
 import { checkPayload, jsonLengthOf } from './payload.ts';
 import { DeterministicRandom } from './random.ts';
 import { callSite } from './call-site.ts';
-import { driven } from './driver.ts';
-import { deferred, EventPromise, never } from './durable-promise.ts';
-import { SequenceTable } from './sequence-table.ts';
+import { driven, isGenerator } from './driver.ts';
+import { Deferred, EventPromise, never } from './durable-promise.ts';
+import { SmallMap } from './small-map.ts';
 import type { Failure } from './status.ts';
 import type { AnyWorkflow, ChildOptions, StepOptions } from './workflow.ts';
 
@@ -40,18 +40,48 @@ export interface RunIdentity {
 
 interface Pending {
   readonly name: string;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: Error) => void;
+  resolve(value: unknown): void;
+  reject(error: Error): void;
 }
 
-interface Waiter {
-  readonly promise: EventPromise;
+const NO_COMMANDS: readonly Command[] = [];
+
+/** What the code waits for under a number. */
+class PendingResult extends Deferred implements Pending {
+  readonly name: string;
+
+  constructor(name: string) {
+    super();
+    this.name = name;
+  }
+}
+
+/** Somebody who waits for an event. */
+class Waiter extends Deferred<EventPromise> {
+  readonly key: string;
   /** The drain that it began to wait in. */
   readonly drain: number;
   /** Number of the timer that ends the wait. */
   readonly timer: number | undefined;
-  readonly resolve: (value: unknown) => void;
+  readonly #run: WorkflowRun;
+
+  constructor(run: WorkflowRun, key: string, drain: number, timer: number | undefined) {
+    super(EventPromise);
+    this.#run = run;
+    this.key = key;
+    this.drain = drain;
+    this.timer = timer;
+    this.promise.waiter = this;
+  }
+
+  /** Somebody begins to listen to the promise. */
+  listened(): void {
+    this.#run.listenedAgain(this);
+  }
 }
+
+/** An event that nobody has taken, and its place among all that came. */
+type NumberedEvent = BufferedEvent & { readonly number: number };
 
 interface Undo {
   readonly name: string;
@@ -73,17 +103,18 @@ export class WorkflowRun {
   #draining = false;
   #drain = 0;
   #sequence = 0;
-  #commands: Command[] = [];
+  #commands: Command[] | undefined;
   readonly #trace: boolean;
   readonly #watch: GlobalWatch | undefined;
-  readonly #pending = new SequenceTable<Pending>();
-  readonly #waiters = new Map<string, Waiter[]>();
-  readonly #buffered = new Map<string, (BufferedEvent & { readonly number: number })[]>();
+  readonly #pending = new SmallMap<number, Pending>();
+  // Made for the first of each: most runs have none.
+  #waiters: SmallMap<string, Waiter[]> | undefined;
+  #buffered: Map<string, NumberedEvent[]> | undefined;
   #bufferedCount = 0;
   #bufferedEver = 0;
-  readonly #undos: Undo[] = [];
+  #undos: Undo[] | undefined;
   /** Steps with an undo that have not ended. */
-  readonly #undoable = new Set<Promise<unknown>>();
+  #undoable: Set<Promise<unknown>> | undefined;
   #continuing: { readonly input: unknown; readonly keepEvents: boolean } | undefined;
   /** The code has ended, or its undos have taken over: what it still does is not heard. */
   #deaf = false;
@@ -151,10 +182,10 @@ export class WorkflowRun {
   }
 
   /** Ends the drain and hands out what the code asked for in it. */
-  take(): Command[] {
+  take(): readonly Command[] {
     this.#draining = false;
-    const commands = this.#commands;
-    if (commands.length > 0) this.#commands = [];
+    const commands = this.#commands ?? NO_COMMANDS;
+    this.#commands = undefined;
     if (this.outcome === undefined && this.fault === undefined && !this.#waitsForSomething()) {
       this.fault = new NonDurableWaitError(
         `workflow ${this.definition.name} waits for something that is not durable: await only what comes from ctx ` +
@@ -166,7 +197,7 @@ export class WorkflowRun {
 
   /** Events that came and that nobody has waited for, oldest first. */
   buffered(): BufferedEvent[] {
-    return [...this.#buffered.values()].flat().sort((a, b) => a.number - b.number);
+    return [...(this.#buffered?.values() ?? [])].flat().sort((a, b) => a.number - b.number);
   }
 
   get bufferedCount(): number {
@@ -174,7 +205,7 @@ export class WorkflowRun {
   }
 
   #waitsForSomething(): boolean {
-    return this.#pending.size > 0 || this.#waiters.size > 0;
+    return this.#pending.size > 0 || (this.#waiters !== undefined && this.#waiters.size > 0);
   }
 
   // ── The code's life ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -182,7 +213,9 @@ export class WorkflowRun {
   async #main(input: unknown): Promise<void> {
     let outcome: Outcome;
     try {
-      const output = await driven(this.definition.run(this.context, input));
+      const started = this.definition.run(this.context, input);
+      // One async function less around each instance that is parked.
+      const output = isGenerator(started) ? await driven(started) : await started;
       if (this.#deaf) return;
       if (this.#continuing === undefined) {
         checkPayload(output, `the output of workflow ${this.definition.name}`);
@@ -200,7 +233,7 @@ export class WorkflowRun {
 
   async #failureAfterUndos(error: unknown): Promise<Failure> {
     const failure = failureOf(error);
-    if (this.#undos.length === 0) return failure;
+    if (this.#undos === undefined || this.#undos.length === 0) return failure;
     this.#deaf = true;
     try {
       await this.#undoAll();
@@ -216,10 +249,13 @@ export class WorkflowRun {
   }
 
   async #undoAll(): Promise<void> {
-    if (this.#undos.length > 0 || this.#undoable.size > 0) this.#commands.push({ type: 'Undoing' });
+    const running = this.#undoable === undefined || this.#undoable.size === 0 ? undefined : this.#undoable;
+    if (running !== undefined || (this.#undos !== undefined && this.#undos.length > 0)) {
+      this.#ask({ type: 'Undoing' });
+    }
     // What runs beside the failure may yet succeed, and would then be what is to be undone first.
-    if (this.#undoable.size > 0) await Promise.allSettled(this.#undoable);
-    for (let undo = this.#undos.pop(); undo !== undefined; undo = this.#undos.pop()) {
+    if (running !== undefined) await Promise.allSettled(running);
+    for (let undo = this.#undos?.pop(); undo !== undefined; undo = this.#undos?.pop()) {
       await this.#schedule(`undo ${undo.name}`, undefined, undo.options, 'undo', async () => {
         await undo.run();
       });
@@ -269,15 +305,15 @@ export class WorkflowRun {
     const undoable = result.then((value) => {
       // A copy: the code may change what it was given before the undo is run.
       const kept = copyPayload(value);
-      this.#undos.push({
+      (this.#undos ??= []).push({
         name,
         run: () => (undo as (value: unknown) => unknown)(kept),
         options: undoOptions ?? stepOptions,
       });
       return value;
     });
-    this.#undoable.add(undoable);
-    const ended = (): void => void this.#undoable.delete(undoable);
+    (this.#undoable ??= new Set()).add(undoable);
+    const ended = (): void => void this.#undoable!.delete(undoable);
     undoable.then(ended, ended);
     return undoable;
   }
@@ -290,12 +326,12 @@ export class WorkflowRun {
     body: StepBody | undefined,
   ): Promise<unknown> {
     const sequence = ++this.#sequence;
-    this.#commands.push({
+    this.#ask({
       type: 'ScheduleActivity',
       event: { type: 'ActivityScheduled', at: this.nowMs, sequence, name, input, kind },
       options,
       body,
-      ...this.#traced(),
+      at: this.#traced(),
     });
     return this.#wait(sequence, name);
   }
@@ -313,10 +349,10 @@ export class WorkflowRun {
 
   #createTimer(dueAtMs: number, eventName: string | undefined): number {
     const sequence = ++this.#sequence;
-    this.#commands.push({
+    this.#ask({
       type: 'CreateTimer',
       event: { type: 'TimerCreated', at: this.nowMs, sequence, dueAtMs: Math.ceil(dueAtMs), eventName },
-      ...this.#traced(),
+      at: this.#traced(),
     });
     return sequence;
   }
@@ -327,7 +363,7 @@ export class WorkflowRun {
     const sequence = ++this.#sequence;
     const instanceId = options.instanceId ?? childInstanceId(this.identity, sequence);
     const detached = options.detached === true;
-    this.#commands.push({
+    this.#ask({
       type: 'StartChild',
       event: {
         type: 'ChildScheduled',
@@ -340,7 +376,7 @@ export class WorkflowRun {
       },
       version: options.version,
       tags: options.tags,
-      ...this.#traced(),
+      at: this.#traced(),
     });
     return detached ? Promise.resolve(instanceId) : this.#wait(sequence, instanceId);
   }
@@ -348,60 +384,59 @@ export class WorkflowRun {
   event(name: string, timeoutMs: number | undefined): Promise<unknown> {
     if (!this.#listens('waitForExternalEvent')) return never();
     const key = name.toLowerCase();
-    const buffered = this.#buffered.get(key);
+    const buffered = this.#buffered?.get(key);
     if (buffered !== undefined) {
-      const { promise, resolve } = deferred();
-      resolve(this.#unbuffered(key, buffered));
-      return promise;
+      const taken = new Deferred();
+      taken.resolve(this.#unbuffered(key, buffered));
+      return taken.promise;
     }
     if (timeoutMs !== undefined && timeoutMs <= 0) {
-      const { promise, reject } = deferred();
-      reject(new EventTimeoutError(name, timeoutMs));
-      return promise;
+      const expired = new Deferred();
+      expired.reject(new EventTimeoutError(name, timeoutMs));
+      return expired.promise;
     }
     const limited = timeoutMs !== undefined && this.nowMs + timeoutMs <= DATE_MS_MAX;
     const timer = limited ? this.#createTimer(this.nowMs + timeoutMs, name) : undefined;
-    const { promise, resolve, reject } = deferred(EventPromise);
-    const waiter: Waiter = { promise, drain: this.#drain, timer, resolve };
-    promise.onListened = () => this.#listenedAgain(key, waiter);
+    const waiter = new Waiter(this, key, this.#drain, timer);
+    this.#waiters ??= new SmallMap();
     const waiters = this.#waiters.get(key);
     if (waiters === undefined) this.#waiters.set(key, [waiter]);
     else waiters.push(waiter);
     if (timer !== undefined) {
       const expire = (): void => {
-        this.#removeWaiter(key, waiter);
-        reject(new EventTimeoutError(name, timeoutMs!));
+        this.#removeWaiter(waiter);
+        waiter.reject(new EventTimeoutError(name, timeoutMs!));
       };
       this.#pending.set(timer, { name, resolve: expire, reject: expire });
     }
-    return promise;
+    return waiter.promise;
   }
 
-  #removeWaiter(key: string, waiter: Waiter): void {
-    const waiters = this.#waiters.get(key)!;
+  #removeWaiter(waiter: Waiter): void {
+    const waiters = this.#waiters!.get(waiter.key)!;
     waiters.splice(waiters.indexOf(waiter), 1);
-    waiter.promise.onListened = undefined;
-    if (waiters.length === 0) this.#waiters.delete(key);
+    waiter.promise.waiter = undefined;
+    if (waiters.length === 0) this.#waiters!.delete(waiter.key);
   }
 
   #unbuffered(key: string, buffered: BufferedEvent[]): unknown {
     const { payload } = buffered.shift()!;
     this.#bufferedCount -= 1;
-    if (buffered.length === 0) this.#buffered.delete(key);
+    if (buffered.length === 0) this.#buffered!.delete(key);
     return payload;
   }
 
   /** A wait that a race had left behind is listened to once more: what came meanwhile is for it. */
-  #listenedAgain(key: string, waiter: Waiter): void {
-    const buffered = this.#buffered.get(key);
-    if (buffered !== undefined && this.#draining) this.#give(key, waiter, this.#unbuffered(key, buffered));
+  listenedAgain(waiter: Waiter): void {
+    const buffered = this.#buffered?.get(waiter.key);
+    if (buffered !== undefined && this.#draining) this.#give(waiter, this.#unbuffered(waiter.key, buffered));
   }
 
-  #give(key: string, waiter: Waiter, payload: unknown): void {
-    this.#removeWaiter(key, waiter);
+  #give(waiter: Waiter, payload: unknown): void {
+    this.#removeWaiter(waiter);
     if (waiter.timer !== undefined) {
       this.#pending.delete(waiter.timer);
-      this.#commands.push({ type: 'CancelTimer', sequence: waiter.timer });
+      this.#ask({ type: 'CancelTimer', sequence: waiter.timer });
     }
     waiter.resolve(payload);
   }
@@ -411,16 +446,16 @@ export class WorkflowRun {
     // Not to a wait that lost its race: what it took would be lost. Waits that began in the latest drain come first, in
     // their order, since an older one may be of a branch that was left behind.
     let waiter: Waiter | undefined;
-    for (const candidate of this.#waiters.get(key) ?? []) {
+    for (const candidate of this.#waiters?.get(key) ?? []) {
       if ((waiter === undefined || candidate.drain > waiter.drain) && candidate.promise.matters) waiter = candidate;
     }
     if (waiter !== undefined) {
-      this.#give(key, waiter, event.payload);
+      this.#give(waiter, event.payload);
       return;
     }
-    const buffered = this.#buffered.get(key);
+    const buffered = this.#buffered?.get(key);
     const numbered = { ...event, number: ++this.#bufferedEver };
-    if (buffered === undefined) this.#buffered.set(key, [numbered]);
+    if (buffered === undefined) (this.#buffered ??= new Map()).set(key, [numbered]);
     else buffered.push(numbered);
     this.#bufferedCount += 1;
   }
@@ -431,7 +466,7 @@ export class WorkflowRun {
     if (jsonLengthOf(value) > CUSTOM_STATUS_BYTES_MAX) {
       throw new LimitError(`a custom status has at most ${CUSTOM_STATUS_BYTES_MAX} characters of JSON`);
     }
-    this.#commands.push({ type: 'SetCustomStatus', value: copyPayload(value) });
+    this.#ask({ type: 'SetCustomStatus', value: copyPayload(value) });
   }
 
   continueAsNew(input: unknown, keepEvents: boolean): void {
@@ -443,7 +478,7 @@ export class WorkflowRun {
   sendEvent(instanceId: string, name: string, payload: unknown): void {
     if (!this.#listens('raiseEvent')) return;
     checkPayload(payload, `the payload of event ${name}`);
-    this.#commands.push({
+    this.#ask({
       type: 'SendEvent',
       event: {
         type: 'EventSent',
@@ -453,14 +488,14 @@ export class WorkflowRun {
         name,
         payload: copyPayload(payload),
       },
-      ...this.#traced(),
+      at: this.#traced(),
     });
   }
 
   #wait(sequence: number, name: string): Promise<unknown> {
-    const { promise, resolve, reject } = deferred();
-    this.#pending.set(sequence, { name, resolve, reject });
-    return promise;
+    const pending = new PendingResult(name);
+    this.#pending.set(sequence, pending);
+    return pending.promise;
   }
 
   #settle(sequence: number): Pending | undefined {
@@ -469,9 +504,14 @@ export class WorkflowRun {
     return pending;
   }
 
-  #traced(): { at?: string } {
-    const at = this.#trace ? callSite() : undefined;
-    return at === undefined ? {} : { at };
+  #ask(command: Command): void {
+    // Most drains ask for one thing.
+    if (this.#commands === undefined) this.#commands = [command];
+    else this.#commands.push(command);
+  }
+
+  #traced(): string | undefined {
+    return this.#trace ? callSite() : undefined;
   }
 }
 

@@ -90,7 +90,7 @@ describe('incident 3', () => {
     open: () => undefined,
     snapshot: () => undefined,
     methods: {
-      activityCompleted: (_ctx, _execution: string, _sequence: number, _attempt: number, _result: unknown) => undefined,
+      activityEnded: (_ctx, _execution: string, _sequence: number, _attempt: number, _result: unknown) => undefined,
       childEnded: (_ctx, _link: unknown, _childId: string, _output: unknown, _failure: unknown) => undefined,
     },
   });
@@ -108,7 +108,7 @@ describe('incident 3', () => {
     const { executionId } = (await instance.get())! as { executionId: string } & object;
     const ref = t.host.actors.actor(engine, 'i');
     for (const result of ['first', 'second']) {
-      await Promise.all([1, 2].map(() => ref.activityCompleted(executionId, 1, 1, result)));
+      await Promise.all([1, 2].map(() => ref.activityEnded(executionId, 1, 1, { ok: true, result })));
       await ref.childEnded({ executionId, sequence: 2 }, 'kid', result, undefined);
       await ref.childEnded({ executionId, sequence: 2 }, 'another kid', result, undefined);
     }

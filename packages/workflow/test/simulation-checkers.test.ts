@@ -49,7 +49,7 @@ function execution(events: readonly HistoryEvent[], generations: readonly number
     replacedAtMs: Infinity,
     events: events.map((event, index) => {
       const generation = generations[index] ?? 1;
-      const encoded = encodeEvent(event, { generation, version: '1', traceparent: undefined });
+      const encoded = encodeEvent(event, { generation, version: '1' }, undefined);
       return { event, generation, committedAtMs: event.at, encoded };
     }),
   };

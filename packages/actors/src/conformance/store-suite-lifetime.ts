@@ -138,7 +138,9 @@ export function lifetimeTests(suite: StoreFixture): void {
       const summary = aSummary({ tags: { a: 'b' } });
       for (let index = 0; index < 50; index++)
         await suite.put(`a${index}`, { entries: run(1, 2), dueAtMs: index, summary });
-      const before = await Promise.all(Array.from({ length: 50 }, (_, index) => suite.store.load(at(`a${index}`))));
+      const before = await Promise.all(
+        Array.from({ length: 50 }, async (_, index) => suite.store.load(at(`a${index}`))),
+      );
       await suite.restart();
       await suite.restart();
       const plain = (loaded: Awaited<ReturnType<Store['load']>>) => ({

@@ -44,7 +44,7 @@ export class Disturber<H extends Stoppable> {
     switch (disturbance) {
       case 'pause':
         host.pause();
-        this.#later(random.integer(1, random.pick([100, 3_000, 25_000])), `${host.name} is to go on`, () =>
+        this.#later(random.integer(1, random.pick([100, 3_000, 25_000, 100_000])), `${host.name} is to go on`, () =>
           host.thaw(),
         );
         return;

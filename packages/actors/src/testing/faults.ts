@@ -26,7 +26,7 @@ export interface SimulationFaults {
 }
 
 /**
- * - `pause`: a host stands still for up to 25 s; what comes for it is held. It may lose its partitions meanwhile.
+ * - `pause`: a host stands still for up to 100 s; what comes for it is held. It may lose its partitions meanwhile.
  * - `kill`: a host is gone, and comes back after up to 5 s.
  * - `move`: a partition is drained and given to another host.
  * - `cut`: messages from one host to another are lost for up to 10 s.

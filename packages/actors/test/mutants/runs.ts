@@ -1,6 +1,7 @@
 // The simulations that must find the mutants. Bundled with the mutated sources by scripts/mutants.mjs.
 
 import { runFirstCalls, runIdleRaces } from '../simulation/activation-run.ts';
+import { runLateSend } from '../simulation/late-send-run.ts';
 import { runRandomly } from '../simulation/random-run.ts';
 import { runReminders } from '../simulation/reminder-run.ts';
 import { runRetries } from '../simulation/retry-run.ts';
@@ -12,6 +13,8 @@ export const runs: Readonly<Record<string, (seed: number) => Promise<unknown>>> 
   idleRaces: runIdleRaces,
   reminders: runReminders,
   retries: runRetries,
+  lateCommit: (seed) => runLateSend(seed, 'before it hears of its commit'),
+  lateRetry: (seed) => runLateSend(seed, 'before it asks again'),
   // One step for each seed.
   kill: (step) => runStruck(1, step, 'kill'),
   freeze: (step) => runStruck(1, step, 'freeze'),

@@ -215,7 +215,7 @@ export function runRandomly(seed: number): Promise<SimulationReport> {
       const run = new RandomRun(simulation, history!, actors!);
       for (let step = 0; step < STEPS; step++) {
         run.step();
-        await simulation.sleep(simulation.random.integer(0, simulation.random.pick([3, 300])));
+        await simulation.sleep(simulation.random.integer(0, simulation.random.pick([3, 3, 300, 300, 8_000])));
       }
       await simulation.calm();
       const complaints = await run.probe();

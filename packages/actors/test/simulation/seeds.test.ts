@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { forEachSeed } from '../../src/testing.ts';
 import { runFirstCalls, runIdleRaces } from './activation-run.ts';
+import { MOMENTS, runLateSend } from './late-send-run.ts';
 import { runRandomly } from './random-run.ts';
 import { runReminders } from './reminder-run.ts';
 import { runRetries } from './retry-run.ts';
@@ -18,7 +19,7 @@ function command(title: string): string {
 }
 
 test.each([
-  ['everything at once', 120, runRandomly],
+  ['everything at once', 100, runRandomly],
   ['first calls', 20, (seed: number) => runFirstCalls(seed, 60)],
   ['idle races', 15, runIdleRaces],
   ['reminders in time', 30, runReminders],
@@ -27,17 +28,31 @@ test.each([
   await forEachSeed({ count, command: command(title) }, run);
 });
 
+test('a seed does the same each time', async () => {
+  for (const seed of [1, 2, 3]) expect(await runRandomly(seed)).toEqual(await runRandomly(seed));
+});
+
 test('a thousand first calls at once make one activation', async () => {
   await runFirstCalls(1, 1_000);
 });
+
+/** About as many as the owner makes; prime, so that the seeds strike here and there and, in as many, everywhere. */
+const STEPS = 293;
 
 test.each(['kill', 'freeze'] as const)(
   'a %s of the owner at any of its steps does no harm',
   { timeout },
   async (strike) => {
-    await forEachSeed({ count: 1, command: command(`a ${strike} of`) }, async (seed) => {
-      // Three seeds in a row strike at every step.
-      for (let step = 1 + (seed % 3); await runStruck(seed, step, strike); step += 3);
-    });
+    await forEachSeed({ count: 80, command: command(`a ${strike} of`) }, (seed) =>
+      runStruck(Math.ceil(seed / STEPS), 1 + ((seed * 97) % STEPS), strike),
+    );
+  },
+);
+
+test.each(MOMENTS)(
+  'a sender that is frozen %s sends nothing that its receiver has forgotten',
+  { timeout },
+  async (moment) => {
+    await forEachSeed({ count: 10, command: command(`frozen ${moment}`) }, (seed) => runLateSend(seed, moment));
   },
 );

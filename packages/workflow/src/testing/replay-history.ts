@@ -81,7 +81,7 @@ export async function runAgain(
   for (const event of past) {
     if (!isInputEvent(event)) continue;
     run.feed(owned(event));
-    await new Promise<void>((resolve) => whenQuiescent(resolve));
+    await new Promise<void>((resolve) => whenQuiescent({ atRest: resolve }));
     for (const command of run.take()) if (isRecorded(command)) asked.push(command.event);
   }
   return { asked, outcome: run.outcome };
@@ -96,11 +96,11 @@ function neverRan(past: readonly HistoryEvent[]): boolean {
   );
 }
 
-const STAMP = { generation: 0, version: '', traceparent: undefined };
+const STAMP = { generation: 0, version: '' };
 
 /** What would be packed: a field that is undefined is one that is missing. */
 function stored(event: CommandEvent | undefined): unknown {
-  return event && encodeEvent(event, STAMP);
+  return event && encodeEvent(event, STAMP, undefined);
 }
 
 function shown(event: CommandEvent | undefined): string {
