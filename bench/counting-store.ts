@@ -3,7 +3,7 @@ import type { Counts } from './meter.ts';
 
 /** A store that counts what passes through it: commits, and the writes that they were put into. */
 export function countingStore(store: Store): { readonly store: Store; readonly counts: Counts } {
-  const counts = { commits: 0, syncs: 0 };
+  const counts: Counts = { commits: 0, syncs: 0 };
   const counting = Object.create(store) as Store;
   for (const name of [
     'start',
@@ -58,7 +58,9 @@ class CountedSource implements CommitSource {
       this.#counts.syncs += 1;
       queueMicrotask(writeEnds);
     }
-    return this.#source.seal();
+    const commit = this.#source.seal();
+    this.#counts.onCommit?.(commit);
+    return commit;
   }
 
   accepted(revision: number): void {

@@ -1,3 +1,4 @@
+import type { Commit } from '@troupe/actors';
 import type { CpuProfile } from './profile.ts';
 
 /** What stretches of work take together: time, CPU time of the whole process, commits and the writes they were put into. */
@@ -50,4 +51,6 @@ export class Meter {
 export interface Counts {
   commits: number;
   syncs: number;
+  /** Told of each commit, if somebody wants to see them. */
+  onCommit?: ((commit: Commit) => void) | undefined;
 }

@@ -22,7 +22,17 @@ const RATIO = ['ratioToFloor', 'ratioToFloorMin', 'ratioToFloorMax'];
 const EXPECTED: Readonly<Record<string, { readonly lines: number; readonly figures: readonly string[] }>> = {
   W1: {
     lines: 2,
-    figures: ['inFlight', 'workflowsPerSecond', 'p50Ms', 'p99Ms', 'floorStepsPerSecond', ...COST, ...RATIO],
+    figures: [
+      'inFlight',
+      'workflowsPerSecond',
+      'p50Ms',
+      'p99Ms',
+      'floorStepsPerSecond',
+      'storeStepsPerSecond',
+      'ratioToStore',
+      ...COST,
+      ...RATIO,
+    ],
   },
   W2: { lines: 1, figures: ['inFlight', 'p50Ms', 'p99Ms', 'floorP50Ms', ...COST, ...RATIO] },
   W3: { lines: 3, figures: ['steps', 'floorMsPerStep', ...COST, ...RATIO] },
