@@ -71,7 +71,7 @@ export class Activation {
   running: Turn | undefined;
   /** Made for the first durable send. */
   outbox: OutboxSender | undefined;
-  /** Made for the first message that has to wait. */
+  /** There while messages wait. */
   #mailbox: Mailbox<TurnCause> | undefined;
   #pumpDeferred = false;
   #markPrefix: string | undefined;
@@ -106,7 +106,10 @@ export class Activation {
 
   // ── Beginning ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Loads the actor and begins to serve, at once if it can. Called once; failures reject whoever waits. */
+  /**
+   * Loads the actor and begins to serve, at once if it can. Called once, when what it is activated for waits already:
+   * failures reject whoever waits.
+   */
   activate(): void {
     try {
       const loaded = this.persistence.durable ? this.runtime.store.load(this.address) : NOTHING_LOADED;
@@ -117,7 +120,7 @@ export class Activation {
         );
       } else this.#loaded(loaded);
     } catch (error) {
-      this.#failSoon(error);
+      this.#fail(error, NOT_ACTIVATED);
     }
   }
 
@@ -141,15 +144,10 @@ export class Activation {
         return;
       }
     } catch (error) {
-      this.#failSoon(error);
+      this.#fail(error, NOT_ACTIVATED);
       return;
     }
     this.#hasOpened();
-  }
-
-  /** Not now: whoever has the actor activated is about to hand it a call. */
-  #failSoon(error: unknown): void {
-    queueMicrotask(() => this.#fail(error, NOT_ACTIVATED));
   }
 
   #hasOpened(): void {
@@ -282,6 +280,7 @@ export class Activation {
       if (cause === undefined) break;
       this.#begin(cause);
     }
+    if (this.#mailbox !== undefined && this.#mailbox.length === 0) this.#mailbox = undefined;
     this.settle();
   }
 

@@ -320,7 +320,9 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
       );
       return;
     }
-    (slot.activations.get(id) ?? this.#activate(slot, call.address, partition)).deliver(call);
+    const activation = slot.activations.get(id);
+    if (activation === undefined) this.#activate(slot, call.address, partition, call);
+    else activation.deliver(call);
   }
 
   forgetSender(address: ActorAddress, stamp: SendStamp): void {
@@ -362,17 +364,19 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     this.due.set(activation.address, this.clock.nowMs() + delayMs);
   }
 
-  #activate(slot: ActorTypeSlot, address: ActorAddress, partition: PartitionId, woken = false): Activation {
+  /** `call`: what it is activated for; undefined: it is due. */
+  #activate(slot: ActorTypeSlot, address: ActorAddress, partition: PartitionId, call: Call | undefined): void {
     const activation = new Activation(address, partition, slot.definition, this);
-    activation.woken = woken;
+    activation.woken = call === undefined;
     slot.activations.set(address.id, activation);
     const next = this.#byPartition[partition];
     this.#byPartition[partition] = activation;
     activation.nextInPartition = next;
     if (next !== undefined) next.previousInPartition = activation;
     this.#cache.add(activation);
+    // Before it begins, which it may do within this call: it may also fail, or want to go, in its first turn.
+    if (call !== undefined) activation.deliver(call);
     activation.activate();
-    return activation;
   }
 
   #unlink(activation: Activation): void {
@@ -396,7 +400,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
       return;
     }
     const activation = slot.activations.get(address.id);
-    if (activation === undefined) this.#activate(slot, address, partition, true);
+    if (activation === undefined) this.#activate(slot, address, partition, undefined);
     else activation.wake();
   }
 

@@ -137,3 +137,20 @@ test('an actor larger than the bound still serves', async () => {
   await rig.host.actor(counter, 'a').fill(100_000);
   expect(await rig.host.actor(counter, 'a').add(1)).toBe(1);
 });
+
+test.each([
+  [
+    'fails at once',
+    () => {
+      throw new RangeError('no');
+    },
+    'failed',
+  ],
+  ['wants to go at once', (ctx: { deactivate(): void }) => ctx.deactivate(), 'done'],
+] as const)('the call that activates an actor whose onActivate %s is answered', async (_, onActivate, outcome) => {
+  const hasty = actor('hasty', { onActivate, methods: { ask: () => 'answer' } });
+  const { host } = await startRig([hasty]);
+  const calls = [1, 2].map(() => watch(host.actor(hasty, 'a').ask()));
+  await settled();
+  expect(calls.map(({ state }) => state)).toEqual([outcome, outcome]);
+});
