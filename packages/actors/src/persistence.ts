@@ -295,7 +295,8 @@ class RecordPersistence implements Persistence {
   stateBytes(): Uint8Array | null {
     const snapshot = this.#definition.snapshot!(this.local);
     checkPayload(snapshot, `the snapshot of an actor of type ${this.#definition.type}`);
-    const bytes = pack(snapshot);
+    // A copy, since it is kept: what is packed lies in a block that it would keep as well.
+    const bytes = Buffer.from(pack(snapshot));
     this.#bytes = bytes.length;
     return bytes;
   }

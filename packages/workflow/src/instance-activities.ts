@@ -21,7 +21,8 @@ export class InstanceActivities {
   readonly #instanceId: string;
   readonly #services: InstanceServices;
   readonly #history: InstanceHistory;
-  #pending = new SmallMap<number, PendingActivity>();
+  /** Made with the first: many instances only wait. */
+  #pending: SmallMap<number, PendingActivity> | undefined;
   /** Attempts whose commit is under way, in the order of the turns that asked for them. */
   #toBegin: Queue<ActivityTask> | undefined;
   /** One for all of them: commits are accepted in order, so each call is for the first that waits. */
@@ -39,29 +40,29 @@ export class InstanceActivities {
   }
 
   clear(): void {
-    this.#pending.clear();
+    this.#pending?.clear();
   }
 
   /** Drops one whose result is known already. */
   drop(sequence: number): void {
-    this.#pending.delete(sequence);
+    this.#pending?.delete(sequence);
   }
 
   get anyUnderWay(): boolean {
-    return this.#pending.some(isUnderWay);
+    return this.#pending?.some(isUnderWay) === true;
   }
 
   /** Numbers of those whose latest attempt has not ended. */
   underWay(): number[] {
     const found: number[] = [];
-    for (const activity of this.#pending.values()) if (isUnderWay(activity)) found.push(activity.sequence);
+    for (const activity of this.#pending?.values() ?? []) if (isUnderWay(activity)) found.push(activity.sequence);
     return found;
   }
 
   /** After a replay: begins these once more. */
   beginLeftBehind(ctx: Context, state: InstanceState): void {
     for (const sequence of state.leftBehind) {
-      const activity = this.#pending.get(sequence);
+      const activity = this.#pending?.get(sequence);
       if (activity !== undefined) this.#begin(ctx, state, activity);
     }
   }
@@ -80,7 +81,7 @@ export class InstanceActivities {
       nextAttemptAtMs: undefined,
       heartbeat: undefined,
     };
-    this.#pending.set(sequence, activity);
+    (this.#pending ??= new SmallMap()).set(sequence, activity);
     this.#begin(ctx, state, activity);
   }
 
@@ -118,7 +119,7 @@ export class InstanceActivities {
   /** Begins those that are wanted and that no reminder stands for. A clock that was set back makes none wait again. */
   #beginIf(ctx: Context, state: InstanceState, wanted: (activity: PendingActivity) => boolean): void {
     let reminders: ReadonlySet<string> | undefined;
-    for (const activity of this.#pending.values()) {
+    for (const activity of this.#pending?.values() ?? []) {
       if (!wanted(activity)) continue;
       if (activity.nextAttemptAtMs !== undefined) {
         reminders ??= new Set(ctx.reminders().map(({ name }) => name));
@@ -131,7 +132,7 @@ export class InstanceActivities {
 
   /** Begins the next attempt that a reminder stood for. False when it has begun already. */
   retry(ctx: Context, state: InstanceState, sequence: number): boolean {
-    const activity = this.#pending.get(sequence);
+    const activity = this.#pending?.get(sequence);
     if (activity?.nextAttemptAtMs === undefined) return false;
     activity.nextAttemptAtMs = undefined;
     this.#begin(ctx, state, activity);
@@ -146,7 +147,7 @@ export class InstanceActivities {
     attempt: number,
     result: ActivityResult,
   ): 'settled' | 'retried' | 'ignored' {
-    const activity = this.#pending.get(sequence);
+    const activity = this.#pending?.get(sequence);
     if (activity === undefined) return 'ignored';
     if (!result.ok && activity.attempt !== attempt) {
       // An older attempt that ran once more after a crash, and kept the right one from beginning meanwhile.
@@ -154,7 +155,7 @@ export class InstanceActivities {
       return 'ignored';
     }
     if (!result.ok && this.#retried(ctx, state, activity, result)) return 'retried';
-    this.#pending.delete(sequence);
+    this.#pending!.delete(sequence);
     if (result.ok) this.#services.meter.activitiesCompleted += 1;
     else this.#services.meter.activitiesFailed += 1;
     return 'settled';

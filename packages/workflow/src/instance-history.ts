@@ -11,10 +11,13 @@ export class EntriesGone extends Error {
   override readonly name = 'EntriesGone';
 }
 
+/** In place of an input that is not known yet; undefined is one. */
+const UNREAD = Symbol('unread');
+
 /** The history of one instance, with what this activation remembers of both of its ends. */
 export class InstanceHistory {
   readonly #opening: RecordOpening;
-  #input: { readonly value: unknown } | undefined;
+  #input: unknown = UNREAD;
   #last: HistoryEvent | undefined;
 
   constructor(opening: RecordOpening) {
@@ -28,12 +31,12 @@ export class InstanceHistory {
 
   /** The input of this execution, so that it need not be read. */
   noteInput(value: unknown): void {
-    this.#input = { value };
+    this.#input = value;
   }
 
   /** What is appended from here on is another execution's. */
   forget(): void {
-    this.#input = undefined;
+    this.#input = UNREAD;
     this.#last = undefined;
   }
 
@@ -68,17 +71,18 @@ export class InstanceHistory {
 
   /** @throws {EntriesGone} */
   async input(state: InstanceState): Promise<unknown> {
-    if (this.#input === undefined) {
+    if (this.#input === UNREAD) {
       const waiting = state.inbox[0]?.event;
-      if (waiting?.type === 'WorkflowStarted') this.#input = { value: waiting.input };
+      if (waiting?.type === 'WorkflowStarted') this.#input = waiting.input;
       else {
         const [entry] = await this.#opening.read(state.firstEntry, 1);
         const event = entry === undefined ? undefined : decodeEvent(entry).event;
-        if (event?.type === 'WorkflowStarted') this.#input ??= { value: event.input };
-        if (this.#input === undefined) throw new EntriesGone();
+        // Somebody else may have read it meanwhile.
+        if (event?.type === 'WorkflowStarted' && this.#input === UNREAD) this.#input = event.input;
+        if (this.#input === UNREAD) throw new EntriesGone();
       }
     }
-    return this.#input.value;
+    return this.#input;
   }
 
   /** Committed events of this execution from a number on, as they are stored. */

@@ -21,6 +21,7 @@ export interface InboxItem {
 
 /** One for all that have none. */
 export const NO_TAGS: Readonly<Record<string, string>> = Object.freeze({});
+const NO_NUMBERS: readonly number[] = [];
 
 /** What is durable of an instance beside its history. */
 export class InstanceState {
@@ -55,7 +56,7 @@ export class InstanceState {
   /** Messages that were acknowledged and wait until the code can run. */
   inbox: InboxItem[] = [];
   /** Activities that the code did not wait for: it has ended, they have not. */
-  leftBehind: number[] = [];
+  leftBehind = NO_NUMBERS;
 
   #executionId: string | undefined;
   #executionIdOf = 0;
@@ -155,7 +156,7 @@ export class InstanceState {
       state.inbox.push({ event: event as InputEvent, traceparent: stamp.traceparent });
     }
     state.pinned = fields[21] === true;
-    state.leftBehind = (fields[22] as number[] | null | undefined) ?? [];
+    state.leftBehind = (fields[22] as number[] | null | undefined) ?? NO_NUMBERS;
     return state;
   }
 }

@@ -106,8 +106,8 @@ export class WorkflowRun {
   #commands: Command[] | undefined;
   readonly #trace: boolean;
   readonly #watch: GlobalWatch | undefined;
-  readonly #pending = new SmallMap<number, Pending>();
-  // Made for the first of each: most runs have none.
+  // Made for the first of each: many runs have none.
+  #pending: SmallMap<number, Pending> | undefined;
   #waiters: SmallMap<string, Waiter[]> | undefined;
   #buffered: Map<string, NumberedEvent[]> | undefined;
   #bufferedCount = 0;
@@ -205,7 +205,9 @@ export class WorkflowRun {
   }
 
   #waitsForSomething(): boolean {
-    return this.#pending.size > 0 || (this.#waiters !== undefined && this.#waiters.size > 0);
+    return (
+      (this.#pending !== undefined && this.#pending.size > 0) || (this.#waiters !== undefined && this.#waiters.size > 0)
+    );
   }
 
   // ── The code's life ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -407,7 +409,7 @@ export class WorkflowRun {
         this.#removeWaiter(waiter);
         waiter.reject(new EventTimeoutError(name, timeoutMs!));
       };
-      this.#pending.set(timer, { name, resolve: expire, reject: expire });
+      (this.#pending ??= new SmallMap()).set(timer, { name, resolve: expire, reject: expire });
     }
     return waiter.promise;
   }
@@ -435,7 +437,7 @@ export class WorkflowRun {
   #give(waiter: Waiter, payload: unknown): void {
     this.#removeWaiter(waiter);
     if (waiter.timer !== undefined) {
-      this.#pending.delete(waiter.timer);
+      this.#pending!.delete(waiter.timer);
       this.#ask({ type: 'CancelTimer', sequence: waiter.timer });
     }
     waiter.resolve(payload);
@@ -494,13 +496,13 @@ export class WorkflowRun {
 
   #wait(sequence: number, name: string): Promise<unknown> {
     const pending = new PendingResult(name);
-    this.#pending.set(sequence, pending);
+    (this.#pending ??= new SmallMap()).set(sequence, pending);
     return pending.promise;
   }
 
   #settle(sequence: number): Pending | undefined {
-    const pending = this.#pending.get(sequence);
-    this.#pending.delete(sequence);
+    const pending = this.#pending?.get(sequence);
+    this.#pending?.delete(sequence);
     return pending;
   }
 

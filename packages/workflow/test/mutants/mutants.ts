@@ -27,7 +27,7 @@ export const mutants: readonly Mutant[] = [
     name: 'result-is-recorded-again',
     rule: 'W4: a result is recorded once',
     file: 'src/instance-activities.ts',
-    find: '    this.#pending.delete(sequence);\n    if (result.ok) this.#services.meter',
+    find: '    this.#pending!.delete(sequence);\n    if (result.ok) this.#services.meter',
     replace: '    if (result.ok) this.#services.meter',
     run: 'random',
     seed: 1,
