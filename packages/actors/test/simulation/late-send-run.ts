@@ -57,8 +57,12 @@ export function runLateSend(seed: number, moment: Moment): Promise<SimulationRep
       const sent = a.ask((host) => host.actor(actors!.ledger, 'a').send(1, 'a', 2));
       // Frozen before it hears of its commit it cannot know what became of the call.
       sent.catch(() => {});
-      await simulation.sleep(200);
-      if (moment === 'before it asks again') freeze();
+      if (moment === 'before it asks again') {
+        await simulation.sleep(200);
+        freeze();
+      }
+      // The receiver takes its time: its turn may wait as well.
+      for (let waitedMs = 0; a.state !== 'paused' && waitedMs < 10_000; waitedMs += 200) await simulation.sleep(200);
       if (a.state !== 'paused') throw new Error(`it was not frozen ${moment}`);
       simulation.beforeHappening(() => {});
       // The receiver forgets with the first commit after its time.
