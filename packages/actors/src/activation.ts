@@ -36,12 +36,11 @@ import { ReadTurns } from './read-turns.ts';
 import { ActorRecord } from './record.ts';
 import { Reentrancy } from './reentrancy.ts';
 import { Reminders } from './reminder.ts';
-import type { Loaded, Tombstone } from './store.ts';
+import { NOTHING_LOADED, type Loaded, type Tombstone } from './store.ts';
 import { replyKey, takeOver } from './takeover.ts';
 import { Timers, type TimerChange } from './timer.ts';
 import { Turn, type TurnCause } from './turn.ts';
 
-const NOTHING_LOADED: Loaded = { record: undefined, tombstone: undefined };
 const NOT_ACTIVATED = 'it could not be activated';
 
 export type ActivationPhase = 'activating' | 'active' | 'deactivating' | 'gone';

@@ -8,7 +8,7 @@ import type { Tombstone } from './store.ts';
 type EntrySource = Pick<ActivationRuntime, 'store' | 'codec'>;
 
 /** Reads committed entries of an actor from a number on, at most `limit`. */
-export async function readEntries(
+async function readEntries(
   runtime: EntrySource,
   address: ActorAddress,
   fromEntry: number,

@@ -44,7 +44,7 @@ export { RemoteActorError } from './wire-error.ts';
 // The ports, for those who bring their own store, transport, placement, clock or codec.
 export { checkAddress, formatAddress, parseAddress, partitionOf } from './address.ts';
 export type { ActorAddress, ActorId, ActorType, PartitionId } from './address.ts';
-export { commitOnce } from './store.ts';
+export { commitOnce, NOTHING_LOADED } from './store.ts';
 export type {
   Commit,
   CommitId,

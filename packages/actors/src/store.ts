@@ -119,6 +119,9 @@ export interface Loaded {
   readonly tombstone: Tombstone | undefined;
 }
 
+/** What a load finds of an actor that has neither. */
+export const NOTHING_LOADED: Loaded = { record: undefined, tombstone: undefined };
+
 export interface DueEntry {
   readonly address: ActorAddress;
   readonly dueAtMs: number;

@@ -17,6 +17,7 @@ import {
   ConflictError,
   CorruptRecordError,
   formatAddress,
+  NOTHING_LOADED,
   partitionOf,
   StoreUnavailableError,
   TroupeError,
@@ -69,8 +70,6 @@ import { Purge, Sweep, Write, type Request } from './request.ts';
 export function levelStore(folder: string, options: LevelStoreOptions = {}): Store {
   return new LevelStore(folder, options);
 }
-
-const NOTHING_LOADED: Loaded = { record: undefined, tombstone: undefined };
 
 /** @internal */
 export class LevelStore implements Store {
