@@ -10,6 +10,7 @@ import { ActivationCache } from './activation-cache.ts';
 import type { AnyActorDefinition } from './actor.ts';
 import { checkId, formatAddress, partitionOf, type ActorAddress, type ActorId, type PartitionId } from './address.ts';
 import type { Call, CallOptions, CallReceiver } from './call.ts';
+import type { Cluster, ClusterContext, ClusterParts } from './cluster.ts';
 import { keepProcessAlive, systemClock, type CancelTimeout, type Clock } from './clock.ts';
 import { plainCodec, type Codec } from './codec.ts';
 import { DueQueue } from './due-queue.ts';
@@ -30,16 +31,19 @@ import {
 } from './limits.ts';
 import { LocalNetwork } from './local-transport.ts';
 import { consoleLogger, type Logger } from './logger.ts';
-import { singleHostPlacement, type Placement, type PlacementListener } from './placement.ts';
+import { singleHostPlacement, type Member, type Placement, type PlacementListener } from './placement.ts';
 import { RECORD_FORMAT } from './record.ts';
 import { reference, type ActorRef, type ArgumentsOf } from './reference.ts';
 import { Router, type RouterHost } from './router.ts';
 import type { ListFilter, ListPage, Store } from './store.ts';
 import type { Envelope, HostId, SendStamp, Transport } from './transport.ts';
 
-/** What a host is made of. Only the store and the actors are needed; the rest has defaults for one process. */
+/** What a host is made of. Only the actors and either a store or a cluster are needed; the rest has defaults. */
 export interface ActorHostOptions {
-  readonly store: Store;
+  /** The store of a host that is alone. */
+  readonly store?: Store | undefined;
+  /** What the host shares with others of the same application, instead of a store. */
+  readonly cluster?: Cluster | undefined;
   readonly actors: readonly AnyActorDefinition[];
   /** Applications do not see each other. Default `"default"`. */
   readonly app?: string;
@@ -55,6 +59,8 @@ export interface ActorHostOptions {
   readonly codec?: Codec;
   readonly transport?: Transport;
   readonly placement?: Placement;
+  /** Told to the other hosts, under a name of each package's own. Plain data. */
+  readonly announce?: Readonly<Record<string, unknown>>;
   /** Idle activations beyond these go, the least recently used first. */
   readonly activationCountMax?: number;
   readonly activationBytesMax?: number;
@@ -83,7 +89,19 @@ export interface ActorHostStatus {
  * @throws {NotDefinedError} when two definitions have the same type
  */
 export async function startActorHost(options: ActorHostOptions): Promise<ActorHost> {
-  const host = new LocalHost(options);
+  const settings: HostSettings = {
+    ...options,
+    app: options.app ?? 'default',
+    partitionCount: options.partitionCount ?? PARTITION_COUNT_DEFAULT,
+    clock: options.clock ?? systemClock,
+    logger: options.logger ?? consoleLogger,
+    random: options.random ?? Math.random,
+    announcement: {
+      actorTypes: options.actors.map(({ type }) => type).sort(),
+      details: options.announce ?? {},
+    },
+  };
+  const host = new LocalHost(settings, await partsOf(settings));
   await host.start();
   return host;
 }
@@ -116,6 +134,10 @@ export interface ActorHost extends AsyncDisposable {
   list(filter: ListFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<ListPage>;
   /** How many summaries match, by status. */
   count(filter: ListFilter): Promise<Readonly<Record<string, number>>>;
+  /** Removes what purges left behind before `beforeMs` to be remembered; resolves with how many. */
+  sweepTombstones(beforeMs: number): Promise<number>;
+  /** The hosts of the cluster that are taken for alive, this one among them. */
+  members(): readonly Member[];
   status(): ActorHostStatus;
   /**
    * Stops gracefully: new calls are not executed, running turns finish within `graceMs` (default 10 s) and are
@@ -123,6 +145,25 @@ export interface ActorHost extends AsyncDisposable {
    * unknown.
    */
   stop(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+/** The options with their defaults. */
+type HostSettings = ActorHostOptions & ClusterContext;
+
+async function partsOf(settings: HostSettings): Promise<ClusterParts> {
+  const { cluster, store, transport, placement, partitionCount, announcement } = settings;
+  if (cluster !== undefined) {
+    if (store !== undefined || transport !== undefined || placement !== undefined)
+      throw new TypeError('a host has either a cluster or a store, a transport and a placement of its own');
+    return cluster.connect(settings);
+  }
+  if (store === undefined) throw new TypeError('a host needs a store or a cluster');
+  const own = transport ?? new LocalNetwork().transport(`host-${Math.floor(settings.random() * 2 ** 50).toString(36)}`);
+  return {
+    store,
+    transport: own,
+    placement: placement ?? singleHostPlacement(own.hostId, partitionCount, announcement),
+  };
 }
 
 const NO_OPTIONS: CallOptions = {};
@@ -161,19 +202,19 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   #stopping: Promise<void> | undefined;
   #letProcessEnd: (() => void) | undefined;
 
-  constructor(options: ActorHostOptions) {
-    this.store = options.store;
-    this.clock = options.clock ?? systemClock;
+  constructor(options: HostSettings, { store, transport, placement }: ClusterParts) {
+    this.store = store;
+    this.transport = transport;
+    this.placement = placement;
+    this.hostId = transport.hostId;
+    this.clock = options.clock;
     this.codec = options.codec ?? plainCodec;
-    this.logger = options.logger ?? consoleLogger;
-    this.#app = options.app ?? 'default';
-    this.#random = options.random ?? Math.random;
-    this.partitionCount = options.partitionCount ?? PARTITION_COUNT_DEFAULT;
+    this.logger = options.logger;
+    this.#app = options.app;
+    this.#random = options.random;
+    this.partitionCount = options.partitionCount;
     this.#byPartition = Array.from({ length: this.partitionCount });
     this.#tokenPrefix = Math.floor(this.#random() * 2 ** 50).toString(36);
-    this.transport = options.transport ?? new LocalNetwork().transport(`host-${this.#tokenPrefix}`);
-    this.hostId = this.transport.hostId;
-    this.placement = options.placement ?? singleHostPlacement(this.hostId, this.partitionCount);
     this.router = new Router(this);
     this.due = new DueQueue(this.clock, (address) => this.#wake(address));
     this.#cache = new ActivationCache(
@@ -238,6 +279,14 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   count(filter: ListFilter): Promise<Readonly<Record<string, number>>> {
     return this.store.count(filter);
+  }
+
+  sweepTombstones(beforeMs: number): Promise<number> {
+    return this.store.sweepTombstones(beforeMs);
+  }
+
+  members(): readonly Member[] {
+    return this.placement.members();
   }
 
   status(): ActorHostStatus {
@@ -426,6 +475,19 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     await Promise.all(leaving.map((activation) => activation.drain()));
     cancel?.();
   }
+
+  lost(partition: PartitionId): void {
+    this.#partitions.delete(partition);
+    const lost: Activation[] = [];
+    for (let next = this.#byPartition[partition]; next !== undefined; next = next.nextInPartition) lost.push(next);
+    for (const activation of lost) activation.abandon('its partition belongs to another host');
+  }
+
+  ownerChanged(): void {}
+
+  membersChanged(): void {}
+
+  servingAgain(): void {}
 
   #scheduleScan(): void {
     this.#cancelScan = this.clock.setTimeout(() => {

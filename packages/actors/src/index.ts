@@ -65,7 +65,9 @@ export type {
 export { COMMIT_BYTES_MAX, COMMIT_IDS_KEPT } from './limits.ts';
 export { checkCommit, checkLayout, matchesFilter } from './store-rules.ts';
 export type { Envelope, HostId, Transport, TransportReceiver } from './transport.ts';
-export { singleHostPlacement, type Placement, type PlacementListener } from './placement.ts';
+export type { Cluster, ClusterContext, ClusterParts } from './cluster.ts';
+export { singleHostPlacement } from './placement.ts';
+export type { Announcement, Member, Placement, PlacementListener } from './placement.ts';
 export { systemClock, type CancelTimeout, type Clock } from './clock.ts';
 export { checkPayload, copyPayload, plainCodec, type Codec } from './codec.ts';
 

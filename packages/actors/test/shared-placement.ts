@@ -24,6 +24,8 @@ export class SharedPlacement {
         this.#listeners.delete(hostId);
       },
       ownerOf: (partition) => this.beliefs.get(hostId) ?? this.#owners[partition],
+      serving: true,
+      members: () => [],
     };
   }
 

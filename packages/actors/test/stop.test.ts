@@ -111,7 +111,13 @@ test('a host whose activation is still loading stops when the grace is over', as
 });
 
 test('calls that wait for an owner end when the host stops', async () => {
-  const nobody: Placement = { start: async () => {}, stop: async () => {}, ownerOf: () => undefined };
+  const nobody: Placement = {
+    start: async () => {},
+    stop: async () => {},
+    ownerOf: () => undefined,
+    serving: true,
+    members: () => [],
+  };
   const rig = await startRig([worker], { placement: nobody });
   const call = watch(rig.host.actor(worker, 'a', { timeoutMs: Infinity }).quick());
   await rig.clock.advance(60_000);
@@ -122,10 +128,12 @@ test('calls that wait for an owner end when the host stops', async () => {
 });
 
 test('a placement that fails to stop does not keep the store open', async () => {
-  const single = singleHostPlacement('h', 8);
+  const single = singleHostPlacement('h', 8, { actorTypes: [], details: {} });
   const failing: Placement = {
     start: (listener) => single.start(listener),
     ownerOf: (partition) => single.ownerOf(partition),
+    serving: true,
+    members: () => [],
     stop: () => Promise.reject(new Error('the cluster is away')),
   };
   const { host, store } = await startRig([worker], { placement: failing });
@@ -138,6 +146,8 @@ test('a host that cannot join closes what it opened', async () => {
     start: () => Promise.reject(new Error('no')),
     stop: async () => {},
     ownerOf: () => undefined,
+    serving: true,
+    members: () => [],
   };
   await expect(startRig([worker], { placement: failing })).rejects.toThrow('no');
 });

@@ -7,7 +7,6 @@ import {
   type AnyActorDefinition,
   type CancelTimeout,
   type Clock,
-  type Store,
 } from '@troupe/actors';
 import type { AnyActivity } from './activity.ts';
 import { ActivityDelivery, type DeliveryServices } from './activity-delivery.ts';
@@ -27,7 +26,7 @@ import { catchStrayRejections } from './stray-rejection.ts';
 import type { AnyWorkflow } from './workflow.ts';
 import { WORKFLOW_ACTOR_TYPE, workflowActor, type WorkflowActor } from './workflow-actor.ts';
 
-/** What a host of workflows is made of. Only the store is needed. */
+/** What a host of workflows is made of. Only a store or a cluster is needed. */
 export interface WorkflowHostOptions extends Omit<ActorHostOptions, 'actors'> {
   readonly workflows?: readonly AnyWorkflow[];
   readonly activities?: readonly AnyActivity[];
@@ -113,7 +112,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   );
 
   const sweeping = sweepTombstones(
-    options.store,
+    host,
     clock,
     reporting('tombstones could not be swept; it is tried again in an hour'),
   );
@@ -178,11 +177,11 @@ async function goOnWithWaiting(
 }
 
 /** Tombstones of purged instances go when their time is over: looked at when the host starts and every hour. */
-function sweepTombstones(store: Store, clock: Clock, report: (error: unknown) => void): { stop(): void } {
+function sweepTombstones(host: ActorHost, clock: Clock, report: (error: unknown) => void): { stop(): void } {
   let cancel: CancelTimeout | undefined;
   let stopped = false;
   const sweep = (): void => {
-    store
+    host
       .sweepTombstones(clock.nowMs() - TOMBSTONE_TTL_MS)
       .catch((error: unknown) => {
         if (!stopped) report(error);

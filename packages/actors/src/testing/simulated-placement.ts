@@ -64,6 +64,8 @@ export class SimulatedPlacement {
         if (member !== undefined && process.state !== 'dead') await this.#leave(member);
       },
       ownerOf: (partition) => member?.view[partition]?.owner,
+      serving: true,
+      members: () => [],
     };
   }
 

@@ -103,7 +103,7 @@ function runSleepers(
       const life: Life = { events, random, host: parts.transport.hostId, clock: parts.clock };
       const made = sleeperOf(life);
       sleeper ??= made;
-      return startActorHost({ ...parts, store: observed(parts.store, life), actors: [made], idleTimeoutMs });
+      return startActorHost({ ...parts, store: observed(parts.store!, life), actors: [made], idleTimeoutMs });
     },
     async scenario(simulation) {
       const { random, storage } = simulation;

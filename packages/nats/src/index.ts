@@ -1,0 +1,3 @@
+// The public surface of @troupe/nats.
+
+export type { ServerInfo } from './wire.ts';
