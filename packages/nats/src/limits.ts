@@ -52,3 +52,14 @@ export const PARTS_TICKS_MAX = 300;
 export const TRANSPORT_STOP_MS = 5_000;
 /** A host that nobody told to forget and that never answers is forgotten after this many probes: a minute. */
 export const REFUSED_PROBES_MAX = 60;
+
+/** How often the protocol of the cluster looks at the time: its own times are multiples of it. */
+export const CLUSTER_TICK_MS = 50;
+/** A probe that nobody answers; a host whose event loop is busy takes its time. */
+export const PROBE_TIMEOUT_MS = 1_000;
+/** A claim that is not answered in this time is asked again. */
+export const CLAIM_TIMEOUT_MS = 5_000;
+/** A host joins within two seconds; while a stream has no leader it takes longer. */
+export const JOIN_TIMEOUT_MS = 60_000;
+/** Between two lines of the log about the same trouble. */
+export const LOGGED_EVERY_MS = 5_000;
