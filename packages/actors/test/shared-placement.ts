@@ -1,4 +1,4 @@
-import type { HostId, PartitionId, Placement, PlacementListener } from '../src/index.ts';
+import type { HostId, Member, PartitionId, Placement, PlacementListener } from '../src/index.ts';
 
 /** Which host owns which partition, as every host of a test sees it at once. */
 export class SharedPlacement {
@@ -25,8 +25,12 @@ export class SharedPlacement {
       },
       ownerOf: (partition) => this.beliefs.get(hostId) ?? this.#owners[partition],
       serving: true,
-      members: () => [],
+      members: () => this.members,
     };
+  }
+
+  get members(): readonly Member[] {
+    return [...this.#listeners.keys()].map((hostId) => ({ hostId, announcement: { actorTypes: [], details: {} } }));
   }
 
   ownerOf(partition: PartitionId): HostId | undefined {
