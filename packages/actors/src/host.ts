@@ -190,8 +190,8 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   readonly #random: () => number;
   readonly #types = new Map<string, ActorTypeSlot>();
   readonly #cache: ActivationCache;
-  /** The partitions that are served. */
-  readonly #partitions = new Set<PartitionId>();
+  /** The partitions that are served, with the epochs of their claims. */
+  readonly #partitions = new Map<PartitionId, number>();
   /** The first activation of each partition; they are linked to each other. After the last one, the host actors. */
   readonly #byPartition: (Activation | undefined)[];
   /** How often in a row the activations of an actor were lost before a commit was accepted. */
@@ -357,6 +357,10 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     return this.#types.get(type)?.definition.methods[method] !== undefined;
   }
 
+  epochOf(partition: PartitionId): number {
+    return this.#partitions.get(partition) ?? 0;
+  }
+
   serves(partition: PartitionId): boolean {
     return this.#partitions.has(partition);
   }
@@ -472,8 +476,10 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   // ── For placement ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  acquired(partition: PartitionId, _epoch: number): void {
-    this.#partitions.add(partition);
+  acquired(partition: PartitionId, epoch: number): void {
+    // Another host may have had it in between.
+    if (this.epochOf(partition) !== epoch) this.lost(partition);
+    this.#partitions.set(partition, epoch);
     void this.#scan(partition);
   }
 
@@ -525,7 +531,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   #scheduleScan(): void {
     this.#cancelScan = this.clock.setTimeout(() => {
       void (async () => {
-        for (const partition of this.#partitions) await this.#scan(partition);
+        for (const partition of [...this.#partitions.keys()]) await this.#scan(partition);
         if (!this.stopping) this.#scheduleScan();
       })();
     }, DUE_SCAN_INTERVAL_MS);

@@ -3,12 +3,14 @@ import type { HostId, Member, PartitionId, Placement, PlacementListener } from '
 /** Which host owns which partition, as every host of a test sees it at once. */
 export class SharedPlacement {
   readonly #owners: (HostId | undefined)[];
+  readonly #epochs: number[];
   readonly #listeners = new Map<HostId, PlacementListener>();
   /** What a host believes instead of the truth. */
   readonly beliefs = new Map<HostId, HostId>();
 
   constructor(partitionCount: number) {
     this.#owners = Array.from({ length: partitionCount });
+    this.#epochs = Array.from({ length: partitionCount }, () => 0);
   }
 
   of(hostId: HostId): Placement {
@@ -53,6 +55,6 @@ export class SharedPlacement {
 
   #give(partition: PartitionId, to: HostId): void {
     this.#owners[partition] = to;
-    this.#listeners.get(to)!.acquired(partition, 1);
+    this.#listeners.get(to)!.acquired(partition, ++this.#epochs[partition]!);
   }
 }
