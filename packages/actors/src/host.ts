@@ -2,7 +2,11 @@
 // placement): it starts them and stops them.
 //
 // H1  There is at most one activation of an address that is not gone. Calls that meet an ending one go to the next.
-// H2  A partition is served between `acquired` and `drain`; nothing is activated outside of that.
+// H2  A partition is served between `acquired` and `drain`; nothing is activated outside of that but host actors.
+// H3  While the host may not serve (`Placement.serving`), no turn begins and nothing is answered but by host actors: calls
+//     wait, or are for another host; wake-ups are put off; what is durable meanwhile is held back.
+// H4  Host actors are there from the start to the end of a stop: they go when no partition is left that could need them,
+//     and, if there was one, before the others are told that this host is gone.
 
 import { Activation } from './activation.ts';
 import type { ActivationRuntime } from './activation-runtime.ts';
@@ -28,6 +32,7 @@ import {
   PARTITION_COUNT_DEFAULT,
   RETRY_DELAY_MS_MAX,
   STOP_GRACE_MS_DEFAULT,
+  WAKE_AGAIN_MS,
 } from './limits.ts';
 import { LocalNetwork } from './local-transport.ts';
 import { consoleLogger, type Logger } from './logger.ts';
@@ -188,12 +193,16 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   readonly #random: () => number;
   readonly #types = new Map<string, ActorTypeSlot>();
   readonly #cache: ActivationCache;
-  /** The partitions that are served. */
-  readonly #partitions = new Set<PartitionId>();
-  /** The first activation of each partition; they are linked to each other. */
+  /** The partitions that are served, with the epochs of their claims. */
+  readonly #partitions = new Map<PartitionId, number>();
+  /** The first activation of each partition; they are linked to each other. After the last one, the host actors. */
   readonly #byPartition: (Activation | undefined)[];
   /** How often in a row the activations of an actor were lost before a commit was accepted. */
   readonly #losses = new Map<string, number>();
+  /** Drains under way. */
+  #draining = 0;
+  /** Set when they go. */
+  #boundGone: Promise<void> | undefined;
   readonly #tokenPrefix: string;
   #tokens = 0;
   #cancelScan: CancelTimeout | undefined;
@@ -213,7 +222,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     this.#app = options.app;
     this.#random = options.random;
     this.partitionCount = options.partitionCount;
-    this.#byPartition = Array.from({ length: this.partitionCount });
+    this.#byPartition = Array.from({ length: this.partitionCount + 1 });
     this.#tokenPrefix = Math.floor(this.#random() * 2 ** 50).toString(36);
     this.router = new Router(this);
     this.due = new DueQueue(this.clock, (address) => this.#wake(address));
@@ -316,10 +325,12 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     this.#cancelScan?.();
     this.due.stop();
     const cancel = this.clock.setTimeout(() => {
+      this.#boundGone ??= Promise.resolve();
       for (const activation of this.#all()) activation.abandon('its host stopped before the turn ended');
     }, graceMs);
     try {
       await this.placement.stop();
+      await this.#drainBound();
     } finally {
       cancel();
       for (const activation of this.#all()) activation.abandon('its host has stopped');
@@ -341,6 +352,10 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     return this.#random();
   }
 
+  get serving(): boolean {
+    return this.placement.serving;
+  }
+
   token(): string {
     return `${this.#tokenPrefix}-${(++this.#tokens).toString(36)}`;
   }
@@ -349,15 +364,32 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     return this.#types.get(type)?.definition.methods[method] !== undefined;
   }
 
+  epochOf(partition: PartitionId): number {
+    return this.#partitions.get(partition) ?? 0;
+  }
+
   serves(partition: PartitionId): boolean {
-    return this.#partitions.has(partition);
+    return this.#partitions.has(partition) && this.placement.serving;
   }
 
   deliverToActive(call: Call): boolean {
     const activation = this.#types.get(call.address.type)?.activations.get(call.address.id);
-    if (activation === undefined || !activation.accepts(call)) return false;
+    if (activation === undefined || !activation.mayAnswer || !activation.accepts(call)) return false;
     activation.deliver(call);
     return true;
+  }
+
+  isHostBound(type: string): boolean {
+    return this.#types.get(type)?.definition.hostBound === true;
+  }
+
+  isReadOnly(type: string, method: string): boolean {
+    return this.#types.get(type)?.definition.readOnly[method] !== undefined;
+  }
+
+  deliverBound(call: Call): void {
+    if (this.#boundGone === undefined) this.deliver(call, this.partitionCount);
+    else this.router.turnedAway(call);
   }
 
   deliver(call: Call, partition: PartitionId): void {
@@ -403,7 +435,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   #lookAgain(activation: Activation): void {
     if (!activation.lost && this.#losses.size === 0) return;
     const key = formatAddress(activation.address);
-    if (!activation.lost || this.stopping || !this.serves(activation.partition)) {
+    if (!activation.lost || this.stopping || !this.#partitions.has(activation.partition)) {
       this.#losses.delete(key);
       return;
     }
@@ -439,7 +471,11 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   #wake(address: ActorAddress): void {
     const partition = partitionOf(address, this.partitionCount);
-    if (this.stopping || !this.serves(partition)) return;
+    if (this.stopping || !this.#partitions.has(partition)) return;
+    if (!this.serving) {
+      this.due.set(address, this.clock.nowMs() + WAKE_AGAIN_MS);
+      return;
+    }
     const slot = this.#types.get(address.type);
     if (slot === undefined) {
       this.logger.warn(
@@ -455,15 +491,27 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   // ── For placement ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  acquired(partition: PartitionId, _epoch: number): void {
-    this.#partitions.add(partition);
+  acquired(partition: PartitionId, epoch: number): void {
+    // Another host may have had it in between.
+    if (this.epochOf(partition) !== epoch) this.lost(partition);
+    this.#partitions.set(partition, epoch);
     void this.#scan(partition);
   }
 
   async drain(partition: PartitionId): Promise<void> {
     this.#partitions.delete(partition);
-    const leaving: Activation[] = [];
-    for (let next = this.#byPartition[partition]; next !== undefined; next = next.nextInPartition) leaving.push(next);
+    this.#draining++;
+    await this.#drain(partition);
+    if (--this.#draining === 0 && this.stopping && this.#partitions.size === 0) await this.#drainBound();
+  }
+
+  #drainBound(): Promise<void> {
+    this.#boundGone ??= this.#drain(this.partitionCount);
+    return this.#boundGone;
+  }
+
+  async #drain(partition: PartitionId): Promise<void> {
+    const leaving = this.#activationsOf(partition);
     if (leaving.length === 0) return;
     // A stop has a bound of its own.
     const cancel = this.stopping
@@ -478,21 +526,34 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   lost(partition: PartitionId): void {
     this.#partitions.delete(partition);
-    const lost: Activation[] = [];
-    for (let next = this.#byPartition[partition]; next !== undefined; next = next.nextInPartition) lost.push(next);
-    for (const activation of lost) activation.abandon('its partition belongs to another host');
+    for (const activation of this.#activationsOf(partition))
+      activation.abandon('its partition belongs to another host');
   }
 
-  ownerChanged(): void {}
+  #activationsOf(partition: PartitionId): readonly Activation[] {
+    const activations: Activation[] = [];
+    for (let next = this.#byPartition[partition]; next !== undefined; next = next.nextInPartition)
+      activations.push(next);
+    return activations;
+  }
 
-  membersChanged(): void {}
+  ownerChanged(partition: PartitionId): void {
+    this.router.routeWaiting(partition);
+  }
 
-  servingAgain(): void {}
+  membersChanged(): void {
+    this.router.membersChanged();
+  }
+
+  servingAgain(): void {
+    for (const activation of this.#all()) activation.servingAgain();
+    this.router.routeWaiting();
+  }
 
   #scheduleScan(): void {
     this.#cancelScan = this.clock.setTimeout(() => {
       void (async () => {
-        for (const partition of this.#partitions) await this.#scan(partition);
+        for (const partition of [...this.#partitions.keys()]) await this.#scan(partition);
         if (!this.stopping) this.#scheduleScan();
       })();
     }, DUE_SCAN_INTERVAL_MS);

@@ -1,20 +1,26 @@
-import type { HostId, PartitionId, Placement, PlacementListener } from '../src/index.ts';
+import type { HostId, Member, PartitionId, Placement, PlacementListener } from '../src/index.ts';
 
 /** Which host owns which partition, as every host of a test sees it at once. */
 export class SharedPlacement {
   readonly #owners: (HostId | undefined)[];
+  readonly #epochs: number[];
   readonly #listeners = new Map<HostId, PlacementListener>();
+  /** Hosts that may not serve. */
+  readonly silent = new Set<HostId>();
   /** What a host believes instead of the truth. */
   readonly beliefs = new Map<HostId, HostId>();
 
   constructor(partitionCount: number) {
     this.#owners = Array.from({ length: partitionCount });
+    this.#epochs = Array.from({ length: partitionCount }, () => 0);
   }
 
   of(hostId: HostId): Placement {
+    const { silent } = this;
     return {
       start: async (listener) => {
         this.#listeners.set(hostId, listener);
+        this.#membersChanged();
         for (const [partition, owner] of this.#owners.entries()) if (owner === undefined) this.#give(partition, hostId);
       },
       stop: async () => {
@@ -22,11 +28,24 @@ export class SharedPlacement {
         const owned = [...this.#owners.keys()].filter((partition) => this.#owners[partition] === hostId);
         await Promise.all(owned.map((partition) => this.move(partition, heirs[partition % Math.max(1, heirs.length)])));
         this.#listeners.delete(hostId);
+        this.#membersChanged();
       },
       ownerOf: (partition) => this.beliefs.get(hostId) ?? this.#owners[partition],
-      serving: true,
-      members: () => [],
+      get serving() {
+        return !silent.has(hostId);
+      },
+      members: () => this.members,
     };
+  }
+
+  get members(): readonly Member[] {
+    return [...this.#listeners.keys()].map((hostId) => ({ hostId, announcement: { actorTypes: [], details: {} } }));
+  }
+
+  /** The host may serve again. */
+  unsilence(hostId: HostId): void {
+    this.silent.delete(hostId);
+    this.#listeners.get(hostId)?.servingAgain();
   }
 
   ownerOf(partition: PartitionId): HostId | undefined {
@@ -44,11 +63,24 @@ export class SharedPlacement {
   /** Takes everything from a host that is dead. */
   seize(from: HostId, to: HostId): void {
     this.#listeners.delete(from);
+    this.#membersChanged();
     for (const [partition, owner] of this.#owners.entries()) if (owner === from) this.#give(partition, to);
+  }
+
+  /** Takes a partition from a host that hears of it only afterwards. */
+  oust(partition: PartitionId, to: HostId): void {
+    const from = this.#owners[partition]!;
+    this.#give(partition, to);
+    this.#listeners.get(from)!.lost(partition);
+  }
+
+  #membersChanged(): void {
+    for (const listener of this.#listeners.values()) listener.membersChanged();
   }
 
   #give(partition: PartitionId, to: HostId): void {
     this.#owners[partition] = to;
-    this.#listeners.get(to)!.acquired(partition, 1);
+    this.#listeners.get(to)!.acquired(partition, ++this.#epochs[partition]!);
+    for (const listener of this.#listeners.values()) listener.ownerChanged(partition);
   }
 }
