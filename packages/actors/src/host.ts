@@ -63,6 +63,11 @@ export interface ActorHostOptions {
   readonly placement?: Placement;
   /** Told to the other hosts, under a name of each package's own. Plain data. */
   readonly announce?: Readonly<Record<string, unknown>>;
+  /**
+   * Called when hosts have come or gone, or partitions have come to this host; the first time before the first of its
+   * actors is activated. It does not throw.
+   */
+  readonly onPlacementChanged?: (host: ActorHost) => void;
   /** Idle activations beyond these go, the least recently used first. */
   readonly activationCountMax?: number;
   readonly activationBytesMax?: number;
@@ -140,6 +145,8 @@ export interface ActorHost extends AsyncDisposable {
   sweepTombstones(beforeMs: number): Promise<number>;
   /** The hosts of the cluster that are taken for alive, this one among them. */
   members(): readonly Member[];
+  /** The host that owns an actor as far as this one knows, or undefined while there is none. A hint. */
+  ownerOf(definition: AnyActorDefinition, id: ActorId): HostId | undefined;
   status(): ActorHostStatus;
   /**
    * Stops gracefully: new calls are not executed, running turns finish within `graceMs` (default 10 s) and are
@@ -188,6 +195,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   readonly due: DueQueue;
   readonly #app: string;
   readonly #random: () => number;
+  readonly #onPlacementChanged: ((host: ActorHost) => void) | undefined;
   readonly #types = new Map<string, ActorTypeSlot>();
   readonly #cache: ActivationCache;
   /** The partitions that are served. */
@@ -218,6 +226,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     this.logger = options.logger;
     this.#app = options.app;
     this.#random = options.random;
+    this.#onPlacementChanged = options.onPlacementChanged;
     this.partitionCount = options.partitionCount;
     this.#byPartition = Array.from({ length: this.partitionCount + 1 });
     this.#tokenPrefix = Math.floor(this.#random() * 2 ** 50).toString(36);
@@ -293,6 +302,10 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   members(): readonly Member[] {
     return this.placement.members();
+  }
+
+  ownerOf({ type }: AnyActorDefinition, id: ActorId): HostId | undefined {
+    return this.placement.ownerOf(partitionOf({ type, id }, this.partitionCount));
   }
 
   status(): ActorHostStatus {
@@ -474,6 +487,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   acquired(partition: PartitionId, _epoch: number): void {
     this.#partitions.add(partition);
+    this.#onPlacementChanged?.(this);
     void this.#scan(partition);
   }
 
@@ -518,7 +532,9 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   ownerChanged(): void {}
 
-  membersChanged(): void {}
+  membersChanged(): void {
+    this.#onPlacementChanged?.(this);
+  }
 
   servingAgain(): void {}
 
