@@ -66,6 +66,11 @@ export interface ActorHostOptions {
   readonly placement?: Placement;
   /** Told to the other hosts, under a name of each package's own. Plain data. */
   readonly announce?: Readonly<Record<string, unknown>>;
+  /**
+   * Called when hosts have come or gone, or partitions have come to this host; the first time before the first of its
+   * actors is activated. It does not throw.
+   */
+  readonly onPlacementChanged?: (host: ActorHost) => void;
   /** Idle activations beyond these go, the least recently used first. */
   readonly activationCountMax?: number;
   readonly activationBytesMax?: number;
@@ -143,6 +148,8 @@ export interface ActorHost extends AsyncDisposable {
   sweepTombstones(beforeMs: number): Promise<number>;
   /** The hosts of the cluster that are taken for alive, this one among them. */
   members(): readonly Member[];
+  /** The host that owns an actor as far as this one knows, or undefined while there is none. A hint. */
+  ownerOf(definition: AnyActorDefinition, id: ActorId): HostId | undefined;
   status(): ActorHostStatus;
   /**
    * Stops gracefully: new calls are not executed, running turns finish within `graceMs` (default 10 s) and are
@@ -191,6 +198,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   readonly due: DueQueue;
   readonly #app: string;
   readonly #random: () => number;
+  readonly #onPlacementChanged: ((host: ActorHost) => void) | undefined;
   readonly #types = new Map<string, ActorTypeSlot>();
   readonly #cache: ActivationCache;
   /** The partitions that are served, with the epochs of their claims. */
@@ -221,6 +229,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     this.logger = options.logger;
     this.#app = options.app;
     this.#random = options.random;
+    this.#onPlacementChanged = options.onPlacementChanged;
     this.partitionCount = options.partitionCount;
     this.#byPartition = Array.from({ length: this.partitionCount + 1 });
     this.#tokenPrefix = Math.floor(this.#random() * 2 ** 50).toString(36);
@@ -296,6 +305,10 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   members(): readonly Member[] {
     return this.placement.members();
+  }
+
+  ownerOf({ type }: AnyActorDefinition, id: ActorId): HostId | undefined {
+    return this.placement.ownerOf(partitionOf({ type, id }, this.partitionCount));
   }
 
   status(): ActorHostStatus {
@@ -495,6 +508,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     // Another host may have had it in between.
     if (this.epochOf(partition) !== epoch) this.lost(partition);
     this.#partitions.set(partition, epoch);
+    this.#onPlacementChanged?.(this);
     void this.#scan(partition);
   }
 
@@ -543,6 +557,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   membersChanged(): void {
     this.router.membersChanged();
+    this.#onPlacementChanged?.(this);
   }
 
   servingAgain(): void {

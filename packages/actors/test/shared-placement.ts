@@ -1,10 +1,13 @@
-import type { HostId, Member, PartitionId, Placement, PlacementListener } from '../src/index.ts';
+import type { Announcement, HostId, Member, PartitionId, Placement, PlacementListener } from '../src/index.ts';
+
+const SILENT: Announcement = { actorTypes: [], details: {} };
 
 /** Which host owns which partition, as every host of a test sees it at once. */
 export class SharedPlacement {
   readonly #owners: (HostId | undefined)[];
   readonly #epochs: number[];
   readonly #listeners = new Map<HostId, PlacementListener>();
+  readonly #announcements = new Map<HostId, Announcement>();
   /** Hosts that may not serve. */
   readonly silent = new Set<HostId>();
   /** What a host believes instead of the truth. */
@@ -15,20 +18,21 @@ export class SharedPlacement {
     this.#epochs = Array.from({ length: partitionCount }, () => 0);
   }
 
-  of(hostId: HostId): Placement {
+  of(hostId: HostId, announcement: Announcement = SILENT): Placement {
     const { silent } = this;
     return {
       start: async (listener) => {
         this.#listeners.set(hostId, listener);
-        this.#membersChanged();
+        this.#announcements.set(hostId, announcement);
         for (const [partition, owner] of this.#owners.entries()) if (owner === undefined) this.#give(partition, hostId);
+        this.#tell((other) => other.membersChanged());
       },
       stop: async () => {
         const heirs = [...this.#listeners.keys()].filter((other) => other !== hostId);
         const owned = [...this.#owners.keys()].filter((partition) => this.#owners[partition] === hostId);
         await Promise.all(owned.map((partition) => this.move(partition, heirs[partition % Math.max(1, heirs.length)])));
         this.#listeners.delete(hostId);
-        this.#membersChanged();
+        this.#tell((other) => other.membersChanged());
       },
       ownerOf: (partition) => this.beliefs.get(hostId) ?? this.#owners[partition],
       get serving() {
@@ -39,7 +43,10 @@ export class SharedPlacement {
   }
 
   get members(): readonly Member[] {
-    return [...this.#listeners.keys()].map((hostId) => ({ hostId, announcement: { actorTypes: [], details: {} } }));
+    return [...this.#listeners.keys()].map((hostId) => ({
+      hostId,
+      announcement: this.#announcements.get(hostId)!,
+    }));
   }
 
   /** The host may serve again. */
@@ -58,29 +65,30 @@ export class SharedPlacement {
     if (from !== undefined) await this.#listeners.get(from)?.drain(partition);
     this.#owners[partition] = undefined;
     if (to !== undefined) this.#give(partition, to);
+    else this.#tell((listener) => listener.ownerChanged(partition));
   }
 
-  /** Takes everything from a host that is dead. */
+  /** Takes everything from a host that is dead, or believed to be: it is no member any more, and does not hear of it. */
   seize(from: HostId, to: HostId): void {
     this.#listeners.delete(from);
-    this.#membersChanged();
+    this.#tell((listener) => listener.membersChanged());
     for (const [partition, owner] of this.#owners.entries()) if (owner === from) this.#give(partition, to);
   }
 
   /** Takes a partition from a host that hears of it only afterwards. */
   oust(partition: PartitionId, to: HostId): void {
-    const from = this.#owners[partition]!;
+    const from = this.#owners[partition];
     this.#give(partition, to);
-    this.#listeners.get(from)!.lost(partition);
-  }
-
-  #membersChanged(): void {
-    for (const listener of this.#listeners.values()) listener.membersChanged();
+    if (from !== undefined && from !== to) this.#listeners.get(from)?.lost(partition);
   }
 
   #give(partition: PartitionId, to: HostId): void {
     this.#owners[partition] = to;
     this.#listeners.get(to)!.acquired(partition, ++this.#epochs[partition]!);
-    for (const listener of this.#listeners.values()) listener.ownerChanged(partition);
+    this.#tell((listener) => listener.ownerChanged(partition));
+  }
+
+  #tell(what: (listener: PlacementListener) => void): void {
+    for (const listener of [...this.#listeners.values()]) what(listener);
   }
 }
