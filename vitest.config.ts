@@ -5,5 +5,8 @@ import projects from './vitest.workspace.ts';
 export default defineConfig({
   // Tests read the packages' sources, never their builds: see "exports" in each package.json.
   ssr: { resolve: { conditions: ['@troupe/source', 'node'] } },
-  test: { projects },
+  test: {
+    projects,
+    tags: [{ name: 'nats-server', description: 'Needs a nats-server.' }],
+  },
 });

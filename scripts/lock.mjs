@@ -103,7 +103,7 @@ export function isAlive({ pid, startedAt }) {
 const ENDED = 'ended';
 
 /** When a process started, in the kernel's ticks; undefined where that is not to be had. */
-function startOf(pid) {
+export function startOf(pid) {
   try {
     // The name in parentheses may hold anything. After it come the state and, as the 20th, the start (proc(5), field 22).
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ');
