@@ -10,6 +10,8 @@
 // A5  A refused commit loses the activation: everybody behind the gate is told that the outcome is unknown, calls that
 //     had not begun go to the next activation.
 // A6  Once `gone`, nothing it does is seen: late ends of turns and late answers of the store are dropped.
+// A7  A record that was written under another epoch of the partition is written again before anything of it is answered
+//     (the touch commit): a former owner that does not know yet can write it no more.
 
 import type { ActorMethod, AnyActorDefinition } from './actor.ts';
 import { formatAddress, type ActorAddress, type PartitionId } from './address.ts';
@@ -134,6 +136,11 @@ export class Activation {
         if (this.record.outbox.size > 0) this.outbox = new OutboxSender(this);
         snapshot = this.record.userState ?? undefined;
       }
+      const epoch = this.runtime.epochOf(this.partition);
+      const touch = record !== undefined && this.record.epoch !== epoch;
+      this.record.epoch = epoch;
+      // Everything that ends before it is accepted waits behind it, reads as well.
+      if (touch) this.commits.recordChanged();
       const opened = this.persistence.open(new Opening(this.runtime, this.address, this.commits, snapshot, tombstone));
       if (isThenable(opened)) {
         opened.then(

@@ -101,7 +101,7 @@ export class CommitPipeline implements CommitSource {
     if (!this.#waitsForPurge(turn)) bundle.gate(turn);
   }
 
-  /** The outbox, the marks or the reminders changed otherwise than by a turn that ended well. */
+  /** The outbox, the marks, the reminders or the epoch changed otherwise than by a turn that ended well. */
   recordChanged(): void {
     if (this.#activation.phase !== 'gone') this.#bundle().stateChanged = true;
   }

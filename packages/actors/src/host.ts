@@ -2,7 +2,9 @@
 // placement): it starts them and stops them.
 //
 // H1  There is at most one activation of an address that is not gone. Calls that meet an ending one go to the next.
-// H2  A partition is served between `acquired` and `drain`; nothing is activated outside of that.
+// H2  A partition is served between `acquired` and `drain`; nothing is activated outside of that but host actors.
+// H3  Host actors are there from the start to the end of a stop: they go when no partition is left that could need them,
+//     and, if there was one, before the others are told that this host is gone.
 
 import { Activation } from './activation.ts';
 import type { ActivationRuntime } from './activation-runtime.ts';
@@ -188,12 +190,16 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   readonly #random: () => number;
   readonly #types = new Map<string, ActorTypeSlot>();
   readonly #cache: ActivationCache;
-  /** The partitions that are served. */
-  readonly #partitions = new Set<PartitionId>();
-  /** The first activation of each partition; they are linked to each other. */
+  /** The partitions that are served, with the epochs of their claims. */
+  readonly #partitions = new Map<PartitionId, number>();
+  /** The first activation of each partition; they are linked to each other. After the last one, the host actors. */
   readonly #byPartition: (Activation | undefined)[];
   /** How often in a row the activations of an actor were lost before a commit was accepted. */
   readonly #losses = new Map<string, number>();
+  /** Drains under way. */
+  #draining = 0;
+  /** Set when they go. */
+  #boundGone: Promise<void> | undefined;
   readonly #tokenPrefix: string;
   #tokens = 0;
   #cancelScan: CancelTimeout | undefined;
@@ -213,7 +219,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     this.#app = options.app;
     this.#random = options.random;
     this.partitionCount = options.partitionCount;
-    this.#byPartition = Array.from({ length: this.partitionCount });
+    this.#byPartition = Array.from({ length: this.partitionCount + 1 });
     this.#tokenPrefix = Math.floor(this.#random() * 2 ** 50).toString(36);
     this.router = new Router(this);
     this.due = new DueQueue(this.clock, (address) => this.#wake(address));
@@ -316,10 +322,12 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     this.#cancelScan?.();
     this.due.stop();
     const cancel = this.clock.setTimeout(() => {
+      this.#boundGone ??= Promise.resolve();
       for (const activation of this.#all()) activation.abandon('its host stopped before the turn ended');
     }, graceMs);
     try {
       await this.placement.stop();
+      await this.#drainBound();
     } finally {
       cancel();
       for (const activation of this.#all()) activation.abandon('its host has stopped');
@@ -349,6 +357,10 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     return this.#types.get(type)?.definition.methods[method] !== undefined;
   }
 
+  epochOf(partition: PartitionId): number {
+    return this.#partitions.get(partition) ?? 0;
+  }
+
   serves(partition: PartitionId): boolean {
     return this.#partitions.has(partition);
   }
@@ -358,6 +370,15 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     if (activation === undefined || !activation.accepts(call)) return false;
     activation.deliver(call);
     return true;
+  }
+
+  isHostBound(type: string): boolean {
+    return this.#types.get(type)?.definition.hostBound === true;
+  }
+
+  deliverBound(call: Call): void {
+    if (this.#boundGone === undefined) this.deliver(call, this.partitionCount);
+    else this.router.turnedAway(call);
   }
 
   deliver(call: Call, partition: PartitionId): void {
@@ -455,15 +476,27 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   // ── For placement ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  acquired(partition: PartitionId, _epoch: number): void {
-    this.#partitions.add(partition);
+  acquired(partition: PartitionId, epoch: number): void {
+    // Another host may have had it in between.
+    if (this.epochOf(partition) !== epoch) this.lost(partition);
+    this.#partitions.set(partition, epoch);
     void this.#scan(partition);
   }
 
   async drain(partition: PartitionId): Promise<void> {
     this.#partitions.delete(partition);
-    const leaving: Activation[] = [];
-    for (let next = this.#byPartition[partition]; next !== undefined; next = next.nextInPartition) leaving.push(next);
+    this.#draining++;
+    await this.#drain(partition);
+    if (--this.#draining === 0 && this.stopping && this.#partitions.size === 0) await this.#drainBound();
+  }
+
+  #drainBound(): Promise<void> {
+    this.#boundGone ??= this.#drain(this.partitionCount);
+    return this.#boundGone;
+  }
+
+  async #drain(partition: PartitionId): Promise<void> {
+    const leaving = this.#activationsOf(partition);
     if (leaving.length === 0) return;
     // A stop has a bound of its own.
     const cancel = this.stopping
@@ -478,9 +511,15 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   lost(partition: PartitionId): void {
     this.#partitions.delete(partition);
-    const lost: Activation[] = [];
-    for (let next = this.#byPartition[partition]; next !== undefined; next = next.nextInPartition) lost.push(next);
-    for (const activation of lost) activation.abandon('its partition belongs to another host');
+    for (const activation of this.#activationsOf(partition))
+      activation.abandon('its partition belongs to another host');
+  }
+
+  #activationsOf(partition: PartitionId): readonly Activation[] {
+    const activations: Activation[] = [];
+    for (let next = this.#byPartition[partition]; next !== undefined; next = next.nextInPartition)
+      activations.push(next);
+    return activations;
   }
 
   ownerChanged(): void {}
@@ -492,7 +531,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   #scheduleScan(): void {
     this.#cancelScan = this.clock.setTimeout(() => {
       void (async () => {
-        for (const partition of this.#partitions) await this.#scan(partition);
+        for (const partition of [...this.#partitions.keys()]) await this.#scan(partition);
         if (!this.stopping) this.#scheduleScan();
       })();
     }, DUE_SCAN_INTERVAL_MS);

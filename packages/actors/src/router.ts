@@ -4,6 +4,7 @@
 // R1  A call settles exactly once: done, failed by the actor, not executed, or unknown.
 // R2  It is handed on again only while nothing has begun, within its deadline; after an unknown outcome only if it has
 //     an idempotency key or a send stamp (the outbox does that).
+// R3  A call to a host actor goes to the host that its id names and nowhere else, at once or not at all.
 
 import { partitionOf, type ActorAddress, type PartitionId } from './address.ts';
 import { Call, type CallOptions, type CallReceiver } from './call.ts';
@@ -40,6 +41,10 @@ export interface RouterHost {
   deliver(call: Call, partition: PartitionId): void;
   /** Whether the partition is owned here and served. */
   serves(partition: PartitionId): boolean;
+  /** Whether actors of the type live on the host that their id names. */
+  isHostBound(type: string): boolean;
+  /** Hands the call to a host actor of this host. */
+  deliverBound(call: Call): void;
   forgetSender(address: ActorAddress, stamp: SendStamp): void;
 }
 
@@ -211,6 +216,10 @@ export class Router {
       return;
     }
     if (this.#host.deliverToActive(call)) return;
+    if (this.#host.isHostBound(call.address.type)) {
+      this.#routeBound(call);
+      return;
+    }
     const partition = (call.partition ??= partitionOf(call.address, this.#host.partitionCount));
     const owner = this.#host.placement.ownerOf(partition);
     if (owner === this.#host.hostId && this.#host.serves(partition)) {
@@ -219,9 +228,26 @@ export class Router {
     else this.#sendTo(owner, call);
   }
 
+  /** R3 */
+  #routeBound(call: Call): void {
+    const hostId = call.address.id;
+    if (hostId === this.#host.hostId) this.#host.deliverBound(call);
+    else if (call.onMoved !== undefined || !this.#isMember(hostId))
+      call.reject(new NotExecutedError(call.address, 'its host is not a member of the cluster'));
+    else this.#sendTo(hostId, call);
+  }
+
+  #isMember(hostId: HostId): boolean {
+    return this.#host.placement.members().some((member) => member.hostId === hostId);
+  }
+
   /** The actor is not here, or not for long: the call is for another host, or tried again when there is one. */
   turnedAway(call: Call): void {
     if (call.settled) return;
+    if (this.#host.isHostBound(call.address.type)) {
+      call.reject(new NotExecutedError(call.address, 'its host is stopping'));
+      return;
+    }
     const owner = this.#ownerOf(call.address);
     if (call.onMoved !== undefined) call.onMoved();
     else if (this.#stopped || (this.#host.stopping && (owner === undefined || owner === this.#host.hostId))) {
@@ -331,7 +357,10 @@ export class Router {
   undeliverable(envelope: Envelope): void {
     if (envelope.kind !== 'call') return;
     const call = this.#take(envelope.callId);
-    if (call !== undefined) this.#tryLater(call);
+    if (call === undefined) return;
+    if (this.#host.isHostBound(call.address.type))
+      call.reject(new NotExecutedError(call.address, 'its host cannot be reached'));
+    else this.#tryLater(call);
   }
 
   #take(callId: number): Call | undefined {

@@ -1,14 +1,16 @@
-import type { HostId, PartitionId, Placement, PlacementListener } from '../src/index.ts';
+import type { HostId, Member, PartitionId, Placement, PlacementListener } from '../src/index.ts';
 
 /** Which host owns which partition, as every host of a test sees it at once. */
 export class SharedPlacement {
   readonly #owners: (HostId | undefined)[];
+  readonly #epochs: number[];
   readonly #listeners = new Map<HostId, PlacementListener>();
   /** What a host believes instead of the truth. */
   readonly beliefs = new Map<HostId, HostId>();
 
   constructor(partitionCount: number) {
     this.#owners = Array.from({ length: partitionCount });
+    this.#epochs = Array.from({ length: partitionCount }, () => 0);
   }
 
   of(hostId: HostId): Placement {
@@ -25,8 +27,12 @@ export class SharedPlacement {
       },
       ownerOf: (partition) => this.beliefs.get(hostId) ?? this.#owners[partition],
       serving: true,
-      members: () => [],
+      members: () => this.members,
     };
+  }
+
+  get members(): readonly Member[] {
+    return [...this.#listeners.keys()].map((hostId) => ({ hostId, announcement: { actorTypes: [], details: {} } }));
   }
 
   ownerOf(partition: PartitionId): HostId | undefined {
@@ -49,6 +55,6 @@ export class SharedPlacement {
 
   #give(partition: PartitionId, to: HostId): void {
     this.#owners[partition] = to;
-    this.#listeners.get(to)!.acquired(partition, 1);
+    this.#listeners.get(to)!.acquired(partition, ++this.#epochs[partition]!);
   }
 }
