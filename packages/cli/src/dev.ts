@@ -55,6 +55,9 @@ export function parseDevArguments(
   const { nats, replicas, data, app, 'nats-creds': credsFile } = values;
   if (data === '') throw new UsageError('--data names a folder');
   if (app === '') throw new UsageError('--app is a name');
+  // It becomes part of subjects.
+  if (nats !== undefined && !/^[\w-]{1,64}$/.test(app))
+    throw new UsageError(`with --nats, --app is 1 to 64 letters, digits, "_" and "-", got ${JSON.stringify(app)}`);
   if (nats !== undefined && data !== undefined)
     throw new UsageError('--nats and --data exclude each other: the state is shared, or in a folder');
   if (nats === undefined && (replicas ?? credsFile) !== undefined)

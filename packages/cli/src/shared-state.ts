@@ -115,16 +115,18 @@ async function look(servers: readonly string[], options: NodeConnectionOptions):
 }
 
 async function askJetStream(connection: NatsConnection, client: Client): Promise<NatsServers | string> {
-  const { version, cluster, jetstream } = connection.info!;
+  const { version, cluster } = connection.info!;
   const server = connection.getServer();
-  if (jetstream !== true)
-    throw new NatsRefusedError(`JetStream is off at ${server}: nats-server has it with --jetstream`);
   let answer: { readonly error?: { readonly err_code?: number; readonly description?: string } };
   try {
     answer = (await connection.request('$JS.API.INFO', undefined, { timeout: REQUEST_TIMEOUT_MS })).json();
   } catch (error) {
     if (error instanceof client.TimeoutError || connection.isClosed())
       return `JetStream does not answer: ${messageOf(error)}`;
+    if (error instanceof client.RequestError && error.isNoResponders())
+      throw new NatsRefusedError(`JetStream is off at ${server}: nats-server has it with --jetstream`, {
+        cause: error,
+      });
     throw new NatsRefusedError(`JetStream at ${server} cannot be used: ${messageOf(error)}`, { cause: error });
   }
   if (answer.error === undefined) return { version, cluster };

@@ -51,6 +51,7 @@ test.each([
   [['--nats', 'nats://a:0x10'], 'got "nats://a:0x10"'],
   [['--nats', 'a', '--nats-creds', '/none/such'], '--nats-creds names a file that cannot be read'],
   [['--app', ''], '--app is a name'],
+  [['--nats', 'a', '--app', 'my.shop'], '--app is 1 to 64 letters'],
 ])('%j makes no sense', (args, message) => {
   expect(() => parseDevArguments(args, NO_SECRETS)).toThrow(message);
 });

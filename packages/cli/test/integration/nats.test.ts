@@ -31,7 +31,8 @@ test('without a server it says what it waits for, and a signal ends it', async (
   await eventually('it waits', () => service.output.includes('waiting for NATS and its JetStream'));
   expect(service.output).toContain(url);
   expect(service.output).toContain('connection refused');
-  service.signalGroup('SIGINT');
+  // To npm alone: it hands on what its group was sent too, and that may meet a process that is ending.
+  service.signal('SIGINT');
   expect(await service.exited).toMatchObject({ code: 0, signal: null });
   expect(service.output).toContain('stopping before it has served');
   expect(service.output).not.toContain('it would not have served');
