@@ -16,6 +16,8 @@ export interface ActivationRuntime {
   readonly logger: Logger;
   readonly router: Router;
   readonly due: DueQueue;
+  /** Whether anything may be answered or begun but by host actors. Read for every answer and every turn. */
+  readonly serving: boolean;
   random(): number;
   /** A string that no other call of any host returns. */
   token(): string;

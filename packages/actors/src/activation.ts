@@ -291,7 +291,21 @@ export class Activation {
   }
 
   #mayBegin(): boolean {
-    return this.running === undefined && this.phase === 'active' && !this.#draining && !this.commits.full;
+    return (
+      this.running === undefined && this.phase === 'active' && !this.#draining && !this.commits.full && this.mayAnswer
+    );
+  }
+
+  /** Whether its host may serve it now. A host actor, which shows nothing that others could own by now, always. */
+  get mayAnswer(): boolean {
+    return this.runtime.serving || this.definition.hostBound;
+  }
+
+  /** Its host may serve it again. */
+  servingAgain(): void {
+    if (this.phase === 'gone') return;
+    this.commits.releaseHeld();
+    this.pump();
   }
 
   /**
@@ -555,7 +569,7 @@ export class Activation {
 
   /** A commit was accepted, and the gate has opened for what it covers. */
   committed(): void {
-    this.outbox?.committed();
+    if (this.mayAnswer) this.outbox?.committed();
     // Turns may have waited for room in the next commit.
     if (this.#mailbox !== undefined && this.#mailbox.length > 0) this.pump();
     else this.settle();
@@ -658,8 +672,13 @@ export class Activation {
     this.#purge = undefined;
     this.record = new ActorRecord();
     this.noteDue();
-    turn.release();
-    this.leave();
+    this.commits.letOut({
+      release: () => {
+        turn.release();
+        this.leave();
+      },
+      lose: (error) => turn.lose(error),
+    });
   }
 
   /** It could not begin: everybody who waits is told that nothing was executed. */

@@ -3,7 +3,9 @@
 //
 // H1  There is at most one activation of an address that is not gone. Calls that meet an ending one go to the next.
 // H2  A partition is served between `acquired` and `drain`; nothing is activated outside of that but host actors.
-// H3  Host actors are there from the start to the end of a stop: they go when no partition is left that could need them,
+// H3  While the host may not serve (`Placement.serving`), no turn begins and nothing is answered but by host actors: calls
+//     wait, or are for another host; wake-ups are put off; what is durable meanwhile is held back.
+// H4  Host actors are there from the start to the end of a stop: they go when no partition is left that could need them,
 //     and, if there was one, before the others are told that this host is gone.
 
 import { Activation } from './activation.ts';
@@ -30,6 +32,7 @@ import {
   PARTITION_COUNT_DEFAULT,
   RETRY_DELAY_MS_MAX,
   STOP_GRACE_MS_DEFAULT,
+  WAKE_AGAIN_MS,
 } from './limits.ts';
 import { LocalNetwork } from './local-transport.ts';
 import { consoleLogger, type Logger } from './logger.ts';
@@ -352,6 +355,10 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     return this.#random();
   }
 
+  get serving(): boolean {
+    return this.placement.serving;
+  }
+
   token(): string {
     return `${this.#tokenPrefix}-${(++this.#tokens).toString(36)}`;
   }
@@ -365,12 +372,12 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   }
 
   serves(partition: PartitionId): boolean {
-    return this.#partitions.has(partition);
+    return this.#partitions.has(partition) && this.placement.serving;
   }
 
   deliverToActive(call: Call): boolean {
     const activation = this.#types.get(call.address.type)?.activations.get(call.address.id);
-    if (activation === undefined || !activation.accepts(call)) return false;
+    if (activation === undefined || !activation.mayAnswer || !activation.accepts(call)) return false;
     activation.deliver(call);
     return true;
   }
@@ -427,7 +434,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   #lookAgain(activation: Activation): void {
     if (!activation.lost && this.#losses.size === 0) return;
     const key = formatAddress(activation.address);
-    if (!activation.lost || this.stopping || !this.serves(activation.partition)) {
+    if (!activation.lost || this.stopping || !this.#partitions.has(activation.partition)) {
       this.#losses.delete(key);
       return;
     }
@@ -463,7 +470,11 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   #wake(address: ActorAddress): void {
     const partition = partitionOf(address, this.partitionCount);
-    if (this.stopping || !this.serves(partition)) return;
+    if (this.stopping || !this.#partitions.has(partition)) return;
+    if (!this.serving) {
+      this.due.set(address, this.clock.nowMs() + WAKE_AGAIN_MS);
+      return;
+    }
     const slot = this.#types.get(address.type);
     if (slot === undefined) {
       this.logger.warn(
@@ -529,7 +540,10 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   membersChanged(): void {}
 
-  servingAgain(): void {}
+  servingAgain(): void {
+    for (const activation of this.#all()) activation.servingAgain();
+    this.router.routeWaiting();
+  }
 
   #scheduleScan(): void {
     this.#cancelScan = this.clock.setTimeout(() => {

@@ -220,7 +220,7 @@ export class Router {
       this.#routeBound(call);
       return;
     }
-    const partition = (call.partition ??= partitionOf(call.address, this.#host.partitionCount));
+    const partition = this.#partitionOf(call);
     const owner = this.#host.placement.ownerOf(partition);
     if (owner === this.#host.hostId && this.#host.serves(partition)) {
       this.#host.deliver(call, partition);
@@ -248,7 +248,7 @@ export class Router {
       call.reject(new NotExecutedError(call.address, 'its host is stopping'));
       return;
     }
-    const owner = this.#ownerOf(call.address);
+    const owner = this.#host.placement.ownerOf(this.#partitionOf(call));
     if (call.onMoved !== undefined) call.onMoved();
     else if (this.#stopped || (this.#host.stopping && (owner === undefined || owner === this.#host.hostId))) {
       call.reject(new NotExecutedError(call.address, 'its host is stopping'));
@@ -269,17 +269,31 @@ export class Router {
     const cancel = this.#host.clock.setTimeout(
       () => {
         this.#later.delete(call);
-        // The process may have stood still for long: R2.
-        if (call.deadlineAtMs <= this.#host.clock.nowMs()) call.abandon('its deadline passed');
-        else this.route(call);
+        this.#routeAgain(call);
       },
       this.#delayMs(call.attempts++),
     );
     this.#later.set(call, cancel);
   }
 
-  #ownerOf(address: ActorAddress): HostId | undefined {
-    return this.#host.placement.ownerOf(partitionOf(address, this.#host.partitionCount));
+  /** Routes the calls that wait for an owner again, now: those of one partition, or all. */
+  routeWaiting(partition?: PartitionId): void {
+    for (const [call, cancel] of [...this.#later]) {
+      if (partition !== undefined && this.#partitionOf(call) !== partition) continue;
+      cancel();
+      this.#later.delete(call);
+      this.#routeAgain(call);
+    }
+  }
+
+  #routeAgain(call: Call): void {
+    // The process may have stood still for long: R2.
+    if (call.deadlineAtMs <= this.#host.clock.nowMs()) call.abandon('its deadline passed');
+    else this.route(call);
+  }
+
+  #partitionOf(call: Call): PartitionId {
+    return (call.partition ??= partitionOf(call.address, this.#host.partitionCount));
   }
 
   #delayMs(failures: number): number {
@@ -288,7 +302,7 @@ export class Router {
 
   /** Tells a receiver that the sender has nothing left for it. Lost ones only cost a few bytes. */
   forget(address: ActorAddress, stamp: SendStamp): void {
-    const owner = this.#ownerOf(address);
+    const owner = this.#host.placement.ownerOf(partitionOf(address, this.#host.partitionCount));
     if (owner === this.#host.hostId) this.#host.forgetSender(address, stamp);
     else if (owner !== undefined) this.#post(owner, { kind: 'forget', address, send: stamp });
   }

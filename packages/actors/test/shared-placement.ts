@@ -5,6 +5,8 @@ export class SharedPlacement {
   readonly #owners: (HostId | undefined)[];
   readonly #epochs: number[];
   readonly #listeners = new Map<HostId, PlacementListener>();
+  /** Hosts that may not serve. */
+  readonly silent = new Set<HostId>();
   /** What a host believes instead of the truth. */
   readonly beliefs = new Map<HostId, HostId>();
 
@@ -14,6 +16,7 @@ export class SharedPlacement {
   }
 
   of(hostId: HostId): Placement {
+    const { silent } = this;
     return {
       start: async (listener) => {
         this.#listeners.set(hostId, listener);
@@ -26,13 +29,21 @@ export class SharedPlacement {
         this.#listeners.delete(hostId);
       },
       ownerOf: (partition) => this.beliefs.get(hostId) ?? this.#owners[partition],
-      serving: true,
+      get serving() {
+        return !silent.has(hostId);
+      },
       members: () => this.members,
     };
   }
 
   get members(): readonly Member[] {
     return [...this.#listeners.keys()].map((hostId) => ({ hostId, announcement: { actorTypes: [], details: {} } }));
+  }
+
+  /** The host may serve again. */
+  unsilence(hostId: HostId): void {
+    this.silent.delete(hostId);
+    this.#listeners.get(hostId)?.servingAgain();
   }
 
   ownerOf(partition: PartitionId): HostId | undefined {
@@ -51,6 +62,13 @@ export class SharedPlacement {
   seize(from: HostId, to: HostId): void {
     this.#listeners.delete(from);
     for (const [partition, owner] of this.#owners.entries()) if (owner === from) this.#give(partition, to);
+  }
+
+  /** Takes a partition from a host that hears of it only afterwards. */
+  oust(partition: PartitionId, to: HostId): void {
+    const from = this.#owners[partition]!;
+    this.#give(partition, to);
+    this.#listeners.get(from)!.lost(partition);
   }
 
   #give(partition: PartitionId, to: HostId): void {
