@@ -20,11 +20,9 @@ interface Member {
 
 let placement: SharedPlacement;
 let members: ReadonlyMap<HostName, Member>;
-const killed = new Set<HostName>();
 
 beforeEach(async () => {
   placement = new SharedPlacement(PARTITIONS);
-  killed.clear();
   const network = new LocalNetwork();
   const contents = new MemoryContents();
   const started = new Map<HostName, Member>();
@@ -47,7 +45,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const [name, { host }] of members) if (!killed.has(name)) await host.stop();
+  for (const { host } of members.values()) await host.stop();
 });
 
 const on = (name: HostName): Caller => members.get(name)!.caller;
@@ -108,7 +106,7 @@ test('an idempotency key holds whichever host it comes to', async () => {
 test('of starts on all hosts at once, one wins', async () => {
   const id = idOn('two');
   const answers = await Promise.all(HOSTS.map((name) => on(name).post(`${W}/waiter/${id}/start`, name)));
-  expect(answers.map(({ status }) => status).sort()).toEqual([202, 409, 409]);
+  expect(answers.map(({ status }) => String(status)).sort()).toEqual(['202', '409', '409']);
 });
 
 test('a long poll goes on when the owner hands the instance over', async () => {
@@ -122,6 +120,17 @@ test('a long poll goes on when the owner hands the instance over', async () => {
   expect((await on('one').post(`${W}/waiter/${id}/raiseEvent/go`, 'at last')).status).toBe(202);
   for (const { answer } of polls)
     expect(await answer).toMatchObject({ status: 200, json: { runtimeStatus: 'COMPLETED', output: 'at last' } });
+});
+
+test('a long poll and a result go on when another host has the instance before its owner knows', async () => {
+  const id = idOn('one');
+  await on('one').started('waiter', id, 'RUNNING');
+  const polls = await Promise.all(HOSTS.map((name) => polling(name, id)));
+  const result = members.get('three')!.host.workflows.instance(id).result();
+  placement.oust(partitionOfInstance(id), 'two');
+  expect((await on('one').post(`${W}/waiter/${id}/raiseEvent/go`, 'at last')).status).toBe(202);
+  for (const { answer } of polls) expect(await answer).toMatchObject({ status: 200, json: { output: 'at last' } });
+  expect(await result).toBe('at last');
 });
 
 test('a long poll and a result go on when the owner stops', async () => {
@@ -165,6 +174,37 @@ test('metadata and metrics are of one host, and name the others', async () => {
   const { text } = await on('two').get('/metrics');
   expect(text).toMatch(/^troupe_cluster_members 3$/m);
   expect(text).toMatch(/^troupe_host_partitions 2$/m);
+});
+
+test('a host that cannot prove what it owns says so, and answers when it can', async () => {
+  const id = idOn('one');
+  await on('one').started('waiter', id, 'RUNNING');
+  placement.silent.add('one');
+  expect(await on('one').get('/readyz')).toMatchObject({
+    status: 503,
+    json: { errorCode: 'NOT_READY', message: expect.stringContaining('cannot prove what it owns') },
+  });
+  expect((await on('one').get('/healthz')).status).toBe(200);
+  expect((await on('one').get('/metrics')).text).toMatch(/^troupe_host_ready 0$/m);
+  expect((await on('two').get('/readyz')).status).toBe(200);
+  const answers = HOSTS.map((name) => on(name).post(`${W}/waiter/${id}/raiseEvent/go`, name));
+  // Of what it does not own it tells: another host answers.
+  expect((await on('one').get(`${W}/waiter/${idOn('two', 'none')}`)).status).toBe(404);
+  placement.unsilence('one');
+  for (const answer of await Promise.all(answers)) expect([202, 409]).toContain(answer.status);
+  expect((await on('one').get('/readyz')).status).toBe(200);
+  expect((await on('two').get(`${W}/waiter/${id}?wait=20s`)).json.runtimeStatus).toBe('COMPLETED');
+});
+
+test('a store that cannot serve is told by its own host', async () => {
+  members.get('two')!.store.unavailable = true;
+  expect(await on('two').get('/readyz')).toMatchObject({
+    status: 503,
+    json: { message: 'the store cannot serve; the log says why' },
+  });
+  expect((await on('one').get('/readyz')).status).toBe(200);
+  members.get('two')!.store.unavailable = false;
+  expect((await on('two').get('/readyz')).status).toBe(200);
 });
 
 test('a host without partitions is ready: it hands on; the last one is not', async () => {
