@@ -386,6 +386,10 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     return this.#types.get(type)?.definition.hostBound === true;
   }
 
+  isReadOnly(type: string, method: string): boolean {
+    return this.#types.get(type)?.definition.readOnly[method] !== undefined;
+  }
+
   deliverBound(call: Call): void {
     if (this.#boundGone === undefined) this.deliver(call, this.partitionCount);
     else this.router.turnedAway(call);
@@ -536,9 +540,13 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     return activations;
   }
 
-  ownerChanged(): void {}
+  ownerChanged(partition: PartitionId): void {
+    this.router.routeWaiting(partition);
+  }
 
-  membersChanged(): void {}
+  membersChanged(): void {
+    this.router.membersChanged();
+  }
 
   servingAgain(): void {
     for (const activation of this.#all()) activation.servingAgain();

@@ -20,6 +20,7 @@ export class SharedPlacement {
     return {
       start: async (listener) => {
         this.#listeners.set(hostId, listener);
+        this.#membersChanged();
         for (const [partition, owner] of this.#owners.entries()) if (owner === undefined) this.#give(partition, hostId);
       },
       stop: async () => {
@@ -27,6 +28,7 @@ export class SharedPlacement {
         const owned = [...this.#owners.keys()].filter((partition) => this.#owners[partition] === hostId);
         await Promise.all(owned.map((partition) => this.move(partition, heirs[partition % Math.max(1, heirs.length)])));
         this.#listeners.delete(hostId);
+        this.#membersChanged();
       },
       ownerOf: (partition) => this.beliefs.get(hostId) ?? this.#owners[partition],
       get serving() {
@@ -61,6 +63,7 @@ export class SharedPlacement {
   /** Takes everything from a host that is dead. */
   seize(from: HostId, to: HostId): void {
     this.#listeners.delete(from);
+    this.#membersChanged();
     for (const [partition, owner] of this.#owners.entries()) if (owner === from) this.#give(partition, to);
   }
 
@@ -71,8 +74,13 @@ export class SharedPlacement {
     this.#listeners.get(from)!.lost(partition);
   }
 
+  #membersChanged(): void {
+    for (const listener of this.#listeners.values()) listener.membersChanged();
+  }
+
   #give(partition: PartitionId, to: HostId): void {
     this.#owners[partition] = to;
     this.#listeners.get(to)!.acquired(partition, ++this.#epochs[partition]!);
+    for (const listener of this.#listeners.values()) listener.ownerChanged(partition);
   }
 }
