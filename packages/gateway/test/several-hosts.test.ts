@@ -16,6 +16,8 @@ interface Member {
   readonly host: WorkflowHost;
   readonly store: MemoryStore;
   readonly caller: Caller;
+  /** Hears and says nothing any more. */
+  dead: boolean;
 }
 
 let placement: SharedPlacement;
@@ -28,16 +30,30 @@ beforeEach(async () => {
   const started = new Map<HostName, Member>();
   for (const name of HOSTS) {
     const store = new MemoryStore({ contents });
+    const transport = network.transport(name);
     const host = await startHost({
       store,
-      transport: network.transport(name),
+      transport: {
+        hostId: name,
+        start: (receiver) =>
+          transport.start({
+            receive: (from, envelope) => {
+              if (started.get(name)?.dead !== true) receiver.receive(from, envelope);
+            },
+            undeliverable: (to, envelope) => receiver.undeliverable(to, envelope),
+          }),
+        stop: () => transport.stop(),
+        send: (to, envelope) => {
+          if (started.get(name)?.dead !== true) transport.send(to, envelope);
+        },
+      },
       placement: placement.of(name),
       partitionCount: PARTITIONS,
       workflows: workflowsOfTests,
       activities: activitiesOfTests,
       logger: new TestLogger(),
     });
-    started.set(name, { host, store, caller: new Caller(host) });
+    started.set(name, { host, store, caller: new Caller(host), dead: false });
   }
   members = started;
   for (let partition = 0; partition < PARTITIONS; partition++)
@@ -45,12 +61,19 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const { host } of members.values()) await host.stop();
+  for (const { host, dead } of members.values()) if (!dead) await host.stop();
 });
 
 const on = (name: HostName): Caller => members.get(name)!.caller;
 const partitionOfInstance = (id: string): number => partitionOf({ type: 'workflow', id }, PARTITIONS);
 const ownerOf = (id: string): string | undefined => placement.ownerOf(partitionOfInstance(id));
+
+/** Ends a host as a killed process would: nothing more is written or answered. */
+function kill(name: HostName): void {
+  const member = members.get(name)!;
+  member.dead = true;
+  member.store.crash();
+}
 
 /** An id of an instance that lives there. */
 function idOn(name: HostName, prefix = 'i'): string {
@@ -129,6 +152,20 @@ test('a long poll and a result go on when another host has the instance before i
   const result = members.get('three')!.host.workflows.instance(id).result();
   placement.oust(partitionOfInstance(id), 'two');
   expect((await on('one').post(`${W}/waiter/${id}/raiseEvent/go`, 'at last')).status).toBe(202);
+  for (const { answer } of polls) expect(await answer).toMatchObject({ status: 200, json: { output: 'at last' } });
+  expect(await result).toBe('at last');
+});
+
+test('a long poll, a result and a read go on when the owner is killed', async () => {
+  const id = idOn('one');
+  await on('one').started('waiter', id, 'RUNNING');
+  const polls = await Promise.all([polling('two', id), polling('three', id)]);
+  const result = members.get('three')!.host.workflows.instance(id).result();
+  kill('one');
+  const read = on('two').get(`${W}/waiter/${id}`);
+  placement.seize('one', 'three');
+  expect((await read).json.runtimeStatus).toBe('RUNNING');
+  expect((await on('two').post(`${W}/waiter/${id}/raiseEvent/go`, 'at last')).status).toBe(202);
   for (const { answer } of polls) expect(await answer).toMatchObject({ status: 200, json: { output: 'at last' } });
   expect(await result).toBe('at last');
 });
