@@ -87,6 +87,8 @@ export interface ActorHostStatus {
   /** Actors whose activation was lost, which are looked at again until one has ended well. */
   readonly recovering: number;
   readonly stopping: boolean;
+  /** Whether the host can prove that its partitions are its own. While it cannot, nothing of them is answered. */
+  readonly serving: boolean;
   /** Why the store cannot serve, if it cannot. */
   readonly failure: Error | undefined;
 }
@@ -320,6 +322,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
       wakeUps: this.due.size,
       recovering: this.#losses.size,
       stopping: this.stopping,
+      serving: this.placement.serving,
       failure: this.store.failure(),
     };
   }

@@ -219,15 +219,8 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     actors: host,
     registered: () => registry.listed(),
     status(): HostStatus {
-      const { activations, partitions, failure, stopping: isStopping } = host.status();
-      const reason =
-        isStopping || stopping !== undefined
-          ? 'the host is stopping'
-          : failure !== undefined
-            ? 'the store cannot serve; the log says why'
-            : partitions === 0
-              ? 'the host holds no partitions'
-              : undefined;
+      const { activations } = host.status();
+      const reason = stopping === undefined ? unreadiness(host) : 'the host is stopping';
       return {
         ready: reason === undefined,
         reason,
@@ -241,6 +234,17 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     [Symbol.asyncDispose]: () => workflowHost.stop(),
   };
   return workflowHost;
+}
+
+/** Why the host cannot take work, if it cannot. */
+function unreadiness(host: ActorHost): string | undefined {
+  const { failure, partitions, serving, stopping } = host.status();
+  if (stopping) return 'the host is stopping';
+  if (failure !== undefined) return 'the store cannot serve; the log says why';
+  if (!serving) return 'the host has lost touch with the others and cannot prove what it owns';
+  // One among others hands its calls on.
+  if (partitions === 0 && host.members().length < 2) return 'the host holds no partitions';
+  return undefined;
 }
 
 const COULD_NOT_GO_ON = 'a workflow instance could not go on; it is tried again when it is next used';
