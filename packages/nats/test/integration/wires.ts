@@ -61,9 +61,7 @@ export async function makeWire(kind: ClientKind, options: NodeConnectionOptions)
     return { wire, handedIn: undefined, log, kill: () => wire.close(), end: () => wire.close() };
   }
   const handedIn =
-    kind === 'nats'
-      ? await connectOld({ ...HANDED_IN, ...options } as Parameters<typeof connectOld>[0])
-      : await connect({ ...HANDED_IN, ...options });
+    kind === 'nats' ? await connectOld({ ...HANDED_IN, ...options }) : await connect({ ...HANDED_IN, ...options });
   try {
     const wire = await connectWire(handedIn, context);
     return {
