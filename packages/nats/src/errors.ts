@@ -27,3 +27,8 @@ const REASONS: Readonly<Record<RequestFailure, string>> = {
   disconnected: 'the connection to NATS was lost',
   closed: 'the connection to NATS is closed',
 };
+
+/** What was thrown, as an error. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
+}
