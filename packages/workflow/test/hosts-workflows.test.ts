@@ -97,13 +97,13 @@ test('inputs, events and outputs are checked where the schemas are, and the call
   expect((refused as ValidationError).issues).toEqual([{ pointer: '/n', message: 'not a number' }]);
   const instance = await a.workflows.start('checked', { input: 1 });
   await cluster.advance(0);
-  expect(await failure(instance.raiseEvent('n', 'x' as never))).toBeInstanceOf(ValidationError);
-  await instance.raiseEvent('N' as 'n', 10 as never);
+  expect(await failure(instance.raiseEvent('n', 'x'))).toBeInstanceOf(ValidationError);
+  await instance.raiseEvent('N' as 'n', 10);
   await cluster.advance(0);
   // Each was checked once: one more for the input, the payload and the output.
   expect(await instance.result()).toBe(14);
   const failing = await a.workflows.start('checked', { input: 99 });
-  await failing.raiseEvent('n', 1 as never);
+  await failing.raiseEvent('n', 1);
   await cluster.advance(0);
   expect((await failing.get())?.failure?.type).toBe('ValidationError');
   const outer = await a.workflows.start(parent);
