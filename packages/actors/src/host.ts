@@ -3,7 +3,9 @@
 //
 // H1  There is at most one activation of an address that is not gone. Calls that meet an ending one go to the next.
 // H2  A partition is served between `acquired` and `drain`; nothing is activated outside of that but host actors.
-// H3  Host actors are there from the start to the end of a stop: they go when no partition is left that could need them,
+// H3  While the host may not serve (`Placement.serving`), no turn begins and nothing is answered but by host actors: calls
+//     wait, or are for another host; wake-ups are put off; what is durable meanwhile is held back.
+// H4  Host actors are there from the start to the end of a stop: they go when no partition is left that could need them,
 //     and, if there was one, before the others are told that this host is gone.
 
 import { Activation } from './activation.ts';
@@ -30,6 +32,7 @@ import {
   PARTITION_COUNT_DEFAULT,
   RETRY_DELAY_MS_MAX,
   STOP_GRACE_MS_DEFAULT,
+  WAKE_AGAIN_MS,
 } from './limits.ts';
 import { LocalNetwork } from './local-transport.ts';
 import { consoleLogger, type Logger } from './logger.ts';
@@ -198,8 +201,8 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   readonly #onPlacementChanged: ((host: ActorHost) => void) | undefined;
   readonly #types = new Map<string, ActorTypeSlot>();
   readonly #cache: ActivationCache;
-  /** The partitions that are served. */
-  readonly #partitions = new Set<PartitionId>();
+  /** The partitions that are served, with the epochs of their claims. */
+  readonly #partitions = new Map<PartitionId, number>();
   /** The first activation of each partition; they are linked to each other. After the last one, the host actors. */
   readonly #byPartition: (Activation | undefined)[];
   /** How often in a row the activations of an actor were lost before a commit was accepted. */
@@ -362,6 +365,10 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     return this.#random();
   }
 
+  get serving(): boolean {
+    return this.placement.serving;
+  }
+
   token(): string {
     return `${this.#tokenPrefix}-${(++this.#tokens).toString(36)}`;
   }
@@ -370,19 +377,27 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     return this.#types.get(type)?.definition.methods[method] !== undefined;
   }
 
+  epochOf(partition: PartitionId): number {
+    return this.#partitions.get(partition) ?? 0;
+  }
+
   serves(partition: PartitionId): boolean {
-    return this.#partitions.has(partition);
+    return this.#partitions.has(partition) && this.placement.serving;
   }
 
   deliverToActive(call: Call): boolean {
     const activation = this.#types.get(call.address.type)?.activations.get(call.address.id);
-    if (activation === undefined || !activation.accepts(call)) return false;
+    if (activation === undefined || !activation.mayAnswer || !activation.accepts(call)) return false;
     activation.deliver(call);
     return true;
   }
 
   isHostBound(type: string): boolean {
     return this.#types.get(type)?.definition.hostBound === true;
+  }
+
+  isReadOnly(type: string, method: string): boolean {
+    return this.#types.get(type)?.definition.readOnly[method] !== undefined;
   }
 
   deliverBound(call: Call): void {
@@ -433,7 +448,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   #lookAgain(activation: Activation): void {
     if (!activation.lost && this.#losses.size === 0) return;
     const key = formatAddress(activation.address);
-    if (!activation.lost || this.stopping || !this.serves(activation.partition)) {
+    if (!activation.lost || this.stopping || !this.#partitions.has(activation.partition)) {
       this.#losses.delete(key);
       return;
     }
@@ -469,7 +484,11 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   #wake(address: ActorAddress): void {
     const partition = partitionOf(address, this.partitionCount);
-    if (this.stopping || !this.serves(partition)) return;
+    if (this.stopping || !this.#partitions.has(partition)) return;
+    if (!this.serving) {
+      this.due.set(address, this.clock.nowMs() + WAKE_AGAIN_MS);
+      return;
+    }
     const slot = this.#types.get(address.type);
     if (slot === undefined) {
       this.logger.warn(
@@ -485,8 +504,10 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   // ── For placement ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  acquired(partition: PartitionId, _epoch: number): void {
-    this.#partitions.add(partition);
+  acquired(partition: PartitionId, epoch: number): void {
+    // Another host may have had it in between.
+    if (this.epochOf(partition) !== epoch) this.lost(partition);
+    this.#partitions.set(partition, epoch);
     this.#onPlacementChanged?.(this);
     void this.#scan(partition);
   }
@@ -530,18 +551,24 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     return activations;
   }
 
-  ownerChanged(): void {}
+  ownerChanged(partition: PartitionId): void {
+    this.router.routeWaiting(partition);
+  }
 
   membersChanged(): void {
+    this.router.membersChanged();
     this.#onPlacementChanged?.(this);
   }
 
-  servingAgain(): void {}
+  servingAgain(): void {
+    for (const activation of this.#all()) activation.servingAgain();
+    this.router.routeWaiting();
+  }
 
   #scheduleScan(): void {
     this.#cancelScan = this.clock.setTimeout(() => {
       void (async () => {
-        for (const partition of this.#partitions) await this.#scan(partition);
+        for (const partition of [...this.#partitions.keys()]) await this.#scan(partition);
         if (!this.stopping) this.#scheduleScan();
       })();
     }, DUE_SCAN_INTERVAL_MS);

@@ -89,7 +89,7 @@ export class TestCluster implements AsyncDisposable {
 
   /** Gives an instance to another host at once, without a drain. */
   take(instanceId: string, to: string): void {
-    this.placement.take(this.#partition(instanceId), to);
+    this.placement.oust(this.#partition(instanceId), to);
   }
 
   #partition(instanceId: string): number {
