@@ -271,10 +271,9 @@ export class LocalClient implements WorkflowClient {
         // One that ended and was started anew is waited for again.
         if (found === undefined || hasEnded(found)) return found;
       } catch (error) {
-        // It only reads: where its answer is lost, it may ask again.
-        const mayAskAgain = error instanceof NotExecutedError || error instanceof OutcomeUnknownError;
-        if (!mayAskAgain || this.#host.status().stopping) throw error;
-        // The activation or its host went away, or the time is up: the loop tells.
+        const isHarmless = error instanceof NotExecutedError || error instanceof OutcomeUnknownError;
+        if (!isHarmless || this.#host.status().stopping) throw error;
+        // The activation went away, its host died, or the time is up: the loop tells.
         if (clock.nowMs() < deadlineMs) await new Promise<void>((resolve) => clock.setTimeout(resolve, 20));
       }
     }
