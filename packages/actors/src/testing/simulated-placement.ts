@@ -85,8 +85,12 @@ export class SimulatedPlacement {
 
   /** Who is there they see at once: that some hear of it late is for the claims to show. */
   #tellMembers(): void {
-    for (const { process, listener } of this.#members.values())
+    // Nobody reads it unless something was announced.
+    if (this.#announcements.size === 0) return;
+    for (const { process, listener } of this.#members.values()) {
       if (process.state === 'running') listener.membersChanged();
+      else this.#agenda.add(process, 0, `${process.id} hears who is there`, () => listener.membersChanged());
+    }
   }
 
   /** The owner by the truth. */
