@@ -32,7 +32,8 @@ export interface Cluster {
   /**
    * Makes the parts of one host. Called once per host.
    *
-   * @throws {StoreUnavailableError} when the servers that it needs cannot be reached or are not fit
+   * @throws {StoreUnavailableError} when the servers that it needs cannot be reached; another {@link TroupeError} says
+   * why they are not fit
    */
   connect(context: ClusterContext): Promise<ClusterParts>;
 }

@@ -7,7 +7,7 @@
 //     serve it until the first hears of it.
 
 import type { PartitionId } from '../address.ts';
-import type { Placement, PlacementListener } from '../placement.ts';
+import type { Announcement, Member, Placement, PlacementListener } from '../placement.ts';
 import type { HostId } from '../transport.ts';
 import type { Agenda, SimulatedProcess } from './agenda.ts';
 import type { SeededRandom } from './seeded-random.ts';
@@ -17,7 +17,7 @@ interface Claim {
   readonly epoch: number;
 }
 
-interface Member {
+interface Participant {
   readonly process: SimulatedProcess;
   /** How many of its partitions it is draining. */
   draining: number;
@@ -31,6 +31,7 @@ interface Member {
 }
 
 const ADOPT_AFTER_MS = 500;
+const SILENT: Announcement = { actorTypes: [], details: {} };
 const NOBODY: Claim = { owner: undefined, epoch: 0 };
 
 export class SimulatedPlacement {
@@ -38,11 +39,12 @@ export class SimulatedPlacement {
   readonly #agenda: Agenda;
   readonly #random: SeededRandom;
   readonly #claims: Claim[];
-  readonly #members = new Map<HostId, Member>();
+  readonly #announcements = new Map<HostId, Announcement>();
+  readonly #members = new Map<HostId, Participant>();
   /** With the claims that they are moved from. */
   readonly #moving = new Map<PartitionId, Claim>();
   /** Those that were taken for dead and may not know. */
-  readonly #outcasts = new Set<Member>();
+  readonly #outcasts = new Set<Participant>();
 
   constructor(agenda: Agenda, random: SeededRandom, partitionCount: number) {
     this.#agenda = agenda;
@@ -53,7 +55,7 @@ export class SimulatedPlacement {
 
   /** The placement of one process. */
   placement(process: SimulatedProcess): Placement {
-    let member: Member | undefined;
+    let member: Participant | undefined;
     return {
       start: async (listener) => {
         const view = Array.from({ length: this.partitionCount }, () => NOBODY);
@@ -65,8 +67,26 @@ export class SimulatedPlacement {
       },
       ownerOf: (partition) => member?.view[partition]?.owner,
       serving: true,
-      members: () => [],
+      members: () => this.#living(),
     };
+  }
+
+  /** What a host tells the others when it joins. */
+  announce(hostId: HostId, announcement: Announcement): void {
+    this.#announcements.set(hostId, announcement);
+  }
+
+  #living(): readonly Member[] {
+    return [...this.#members.keys()].map((hostId) => ({
+      hostId,
+      announcement: this.#announcements.get(hostId) ?? SILENT,
+    }));
+  }
+
+  /** Who is there they see at once: that some hear of it late is for the claims to show. */
+  #tellMembers(): void {
+    for (const { process, listener } of this.#members.values())
+      if (process.state === 'running') listener.membersChanged();
   }
 
   /** The owner by the truth. */
@@ -96,7 +116,7 @@ export class SimulatedPlacement {
     this.#drain(from, partition, claim, give);
   }
 
-  #drain(from: Member, partition: PartitionId, claim: Claim, drained: () => void): void {
+  #drain(from: Participant, partition: PartitionId, claim: Claim, drained: () => void): void {
     const { id } = from.process;
     this.#agenda.add(from.process, this.#delayMs(), `${id} is to drain ${partition}`, () => {
       if (this.#claims[partition] !== claim) drained();
@@ -116,6 +136,7 @@ export class SimulatedPlacement {
     if (member === undefined) return;
     this.#members.delete(from);
     this.#outcasts.add(member);
+    this.#tellMembers();
     for (const partition of this.#claims.keys())
       if (this.#claims[partition]!.owner === from) this.#give(partition, this.#heir());
     // If it lives after all it hears of it, in a while, and is let in again.
@@ -158,10 +179,11 @@ export class SimulatedPlacement {
     }
   }
 
-  #join(member: Member): void {
+  #join(member: Participant): void {
     this.#outcasts.delete(member);
     this.#members.set(member.process.id, member);
     member.leaving = false;
+    this.#tellMembers();
     for (const partition of this.#claims.keys()) {
       const owner = this.#claims[partition]!.owner;
       if (owner === undefined) this.#give(partition, member.process.id);
@@ -185,7 +207,7 @@ export class SimulatedPlacement {
     }
   }
 
-  async #leave(member: Member): Promise<void> {
+  async #leave(member: Participant): Promise<void> {
     member.leaving = true;
     const { id } = member.process;
     await Promise.all(
@@ -195,6 +217,7 @@ export class SimulatedPlacement {
       }),
     );
     this.#members.delete(id);
+    this.#tellMembers();
   }
 
   #heir(): HostId | undefined {
@@ -225,20 +248,20 @@ export class SimulatedPlacement {
     });
   }
 
-  async #drained(member: Member, partition: PartitionId): Promise<void> {
+  async #drained(member: Participant, partition: PartitionId): Promise<void> {
     member.draining++;
     await member.listener.drain(partition);
     member.draining--;
   }
 
-  #tellAll(member: Member, afterMs: number): void {
+  #tellAll(member: Participant, afterMs: number): void {
     this.#agenda.add(member.process, afterMs + this.#delayMs(), `${member.process.id} hears of everything`, () => {
       if (member.deafUntilMs > this.#agenda.nowMs) return;
       for (const [partition, claim] of this.#claims.entries()) this.#hear(member, partition, claim);
     });
   }
 
-  #hear(member: Member, partition: PartitionId, claim: Claim): void {
+  #hear(member: Participant, partition: PartitionId, claim: Claim): void {
     const known = member.view[partition]!;
     if (claim.epoch <= known.epoch) return;
     member.view[partition] = claim;
