@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { SeededRandom } from '@troupe/actors/testing';
 import { findNatsServer } from '../../../../scripts/nats-server.mjs';
 import { Plan } from './plan.ts';
-import { freeze, kills, rollingRestart, serversAway, type Broken } from './scenarios.ts';
+import { freeze, kills, rollingRestart, serversAway, type Check } from './scenarios.ts';
 import { report, Stage } from './stage.ts';
 
 const KILLS = 6;
@@ -39,7 +39,7 @@ function number(name: 'minutes' | 'workflows' | 'hosts' | 'seed', least: number)
   return value;
 }
 
-const scenarios: Record<string, (stage: Stage) => Promise<Broken>> = {
+const scenarios: Record<string, (stage: Stage) => Promise<Check>> = {
   rolling: rollingRestart,
   freeze,
   kills: (stage) => kills(stage, KILLS),
@@ -65,16 +65,16 @@ async function main(): Promise<void> {
   try {
     await stage.startLoads();
     await stage.waitForProgress();
-    let found: Broken = {};
+    let check: Check = () => ({});
     if (scenario === undefined) await new Plan(stage, new SeededRandom(seed), say).run(minutes * 60_000);
     else {
       say(values.scenario!);
-      found = await scenario(stage);
+      check = await scenario(stage);
     }
     say('quiet');
     const verdict = await stage.finish();
     say('audited');
-    const whole = { ...verdict, broken: { ...found, ...verdict.broken } };
+    const whole = { ...verdict, broken: { ...check(stage.hosts.lines()), ...verdict.broken } };
     console.log(report(whole));
     if (Object.keys(whole.broken).length > 0) process.exitCode = 1;
   } finally {

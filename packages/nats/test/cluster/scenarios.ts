@@ -1,17 +1,21 @@
-// One kind of trouble at a time, under load: each scenario gives what must not have been, beside what the audit finds.
+// One kind of trouble at a time, under load: each scenario gives a check of its own beside what the audit finds, for the end:
+// calls may still be out when it is over.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkI19NoEviction, checkI9NoneLost, ownersOf, checkI20Moves } from './checkers.ts';
+import type { Line } from './ledger.ts';
 import type { Stage } from './stage.ts';
 
-export type Broken = Record<string, readonly string[]>;
+export type Broken = Readonly<Record<string, readonly string[]>>;
+
+export type Check = (lines: readonly Line[]) => Broken;
 
 /** Longer than it takes to be taken for dead. */
 const FROZEN_MS = 20_000;
 const AWAY_MS = 30_000;
 
 /** Every host is stopped gracefully and started again, one after the other: no call fails. */
-export async function rollingRestart(stage: Stage): Promise<Broken> {
+export async function rollingRestart(stage: Stage): Promise<Check> {
   const fromMs = Date.now();
   for (const host of stage.hosts.hosts) {
     await host.restart();
@@ -19,21 +23,22 @@ export async function rollingRestart(stage: Stage): Promise<Broken> {
     await stage.hosts.waitForBalance();
     await stage.waitForProgress();
   }
-  return complaints('I9 a graceful stop loses no call', checkI9NoneLost(stage.hosts.lines(), fromMs, Date.now()));
+  const toMs = Date.now();
+  return (lines) => complaints('I9 a graceful stop loses no call', checkI9NoneLost(lines, fromMs, toMs));
 }
 
 /** A host stands still for longer than it takes to be taken for dead, and goes on. */
-export async function freeze(stage: Stage): Promise<Broken> {
+export async function freeze(stage: Stage): Promise<Check> {
   const [host] = stage.hosts.hosts;
   host!.freeze();
   await sleep(FROZEN_MS);
   host!.thaw();
   await stage.waitForProgress();
-  return {};
+  return () => ({});
 }
 
 /** Hosts are killed and started again, one after the other; the times are in the verdict. */
-export async function kills(stage: Stage, count: number): Promise<Broken> {
+export async function kills(stage: Stage, count: number): Promise<Check> {
   const wrong: string[] = [];
   for (let kill = 0; kill < count; kill++) {
     const host = stage.hosts.hosts[kill % stage.hosts.hosts.length]!;
@@ -46,11 +51,11 @@ export async function kills(stage: Stage, count: number): Promise<Broken> {
     await stage.hosts.waitForBalance();
     await stage.waitForProgress();
   }
-  return complaints('I20 bounded disturbance', wrong);
+  return () => complaints('I20 bounded disturbance', wrong);
 }
 
 /** Every server is gone for a while, and comes back with what it had: nothing changes hands. */
-export async function serversAway(stage: Stage, awayMs = AWAY_MS): Promise<Broken> {
+export async function serversAway(stage: Stage, awayMs = AWAY_MS): Promise<Check> {
   const { servers } = stage.servers;
   const fromMs = Date.now();
   for (const { name } of servers) {
@@ -64,7 +69,8 @@ export async function serversAway(stage: Stage, awayMs = AWAY_MS): Promise<Broke
   }
   await stage.waitForProgress();
   await stage.hosts.waitForBalance();
-  return complaints('I19 no mass eviction', checkI19NoEviction(stage.hosts.lines(), fromMs, Date.now()));
+  const toMs = Date.now();
+  return (lines) => complaints('I19 no mass eviction', checkI19NoEviction(lines, fromMs, toMs));
 }
 
 function complaints(invariant: string, found: readonly string[]): Broken {

@@ -4,7 +4,7 @@
 import { SeededRandom } from '@troupe/actors/testing';
 import { afterEach, expect, test } from 'vitest';
 import { Plan } from '../cluster/plan.ts';
-import { freeze, kills, rollingRestart, serversAway, type Broken } from '../cluster/scenarios.ts';
+import { freeze, kills, rollingRestart, serversAway, type Check } from '../cluster/scenarios.ts';
 import { report, Stage, type StageOptions } from '../cluster/stage.ts';
 import { describeWithNats, natsServerProgram } from './needs-server.ts';
 
@@ -34,9 +34,9 @@ async function start(options: Partial<StageOptions> = {}): Promise<Stage> {
 }
 
 /** Nothing is broken, and there was something that could have been. */
-async function expectWhole(present: Stage, found: Broken): Promise<void> {
+async function expectWhole(present: Stage, check: Check): Promise<void> {
   const verdict = await present.finish();
-  expect(found).toEqual({});
+  expect(check(present.hosts.lines()), `seed ${seed}`).toEqual({});
   expect(verdict.broken, `seed ${seed}\n${report(verdict)}`).toEqual({});
   expect(verdict.calls.done).toBeGreaterThan(100);
   expect(verdict.instances.ended).toBeGreaterThan(0);
@@ -50,8 +50,7 @@ describeWithNats('three hosts', () => {
 
   test('go on without one that is killed, and take up its work', { timeout: TIMEOUT_MS }, async () => {
     const present = await start();
-    const found = await kills(present, 2 * rounds);
-    await expectWhole(present, found);
+    await expectWhole(present, await kills(present, 2 * rounds));
   });
 
   test('go on without one that stands still, which then does no harm', { timeout: TIMEOUT_MS }, async () => {
@@ -69,6 +68,6 @@ describeWithNats('three hosts on three servers', () => {
   test('lose nothing in trouble of every kind', { timeout: TIMEOUT_MS + rounds * 30_000 }, async () => {
     const present = await start({ servers: 3 });
     await new Plan(present, new SeededRandom(seed), () => {}).run(rounds * 30_000);
-    await expectWhole(present, {});
+    await expectWhole(present, () => ({}));
   });
 });
