@@ -52,3 +52,85 @@ export const PARTS_TICKS_MAX = 300;
 export const TRANSPORT_STOP_MS = 5_000;
 /** A host that nobody told to forget and that never answers is forgotten after this many probes: a minute. */
 export const REFUSED_PROBES_MAX = 60;
+
+/** How often the protocol of the cluster looks at the time: its own times are multiples of it. */
+export const CLUSTER_TICK_MS = 50;
+/** A probe that nobody answers; a host whose event loop is busy takes its time. */
+export const PROBE_TIMEOUT_MS = 1_000;
+/** A claim that is not answered in this time is asked again. */
+export const CLAIM_TIMEOUT_MS = 5_000;
+/** A host joins within two seconds; while a stream has no leader it takes longer. */
+export const JOIN_TIMEOUT_MS = 60_000;
+/** Between two lines of the log about the same trouble. */
+export const LOGGED_EVERY_MS = 5_000;
+
+/** An unanswered write is sent again after this long. It may be accepted yet: the same bytes are sent. */
+export const WRITE_TIMEOUT_MS = 5_000;
+/** Requests that change nothing are asked again after this long. */
+export const READ_TIMEOUT_MS = 2_500;
+/** How long a read goes on asking before it says that the store is unavailable: longer than an election of a leader. */
+export const READ_PATIENCE_MS = 10_000;
+/** Back-off of what a server refused or did not answer: doubled from the first to the last of these. */
+export const RESEND_DELAY_MS_MIN = 25;
+export const RESEND_DELAY_MS_MAX = 2_000;
+/** The store says that it cannot serve when nothing has worked for this long; an election takes up to nine seconds. */
+export const FAILING_AFTER_MS = 5_000;
+/** How often a store that cannot serve asks whether it can again. */
+export const PROBE_INTERVAL_MS = 1_000;
+/** A stop waits this long for writes that have begun. */
+export const STOP_WRITES_MS = 10_000;
+/** The first start of an application waits this long for JetStream to be ready, and for its streams to have a leader. */
+export const START_PATIENCE_MS = 30_000;
+
+/**
+ * A head is written whole by every commit, so that the runs in it cost every time: four times as many bytes cost a quarter
+ * of the commits. Above this they are moved to a chunk.
+ */
+export const TAIL_BYTES_MAX = 2 * 1024;
+/** A state that is larger, and that commits leave as it is, is moved to chunks, too. */
+export const SETTLED_STATE_BYTES_MAX = 4 * 1024;
+/** References of one level that become one of the next: few enough to be written with every commit. */
+export const CHUNK_FANOUT = 16;
+/** What does not fit is cut into pieces of this size, or what the server takes if that is less. */
+export const PIECE_BYTES_MAX = 768 * 1024;
+/** A head with more than this is written in pieces before. */
+export const HEAD_BYTES_MAX = 512 * 1024;
+/** Headers of messages may have 64 KiB on servers. */
+export const SUMMARY_BYTES_MAX = 48 * 1024;
+/** Chunks that one read asks for at the same time. */
+export const CHUNK_READS_MAX = 64;
+/** Heads that were loaded and wait for the first commit: their number, for those that never come. */
+export const LOADED_HEADS_MAX = 20_000;
+
+/** Deletions under way at the same time, so that commits never wait long behind them. */
+export const DELETIONS_MAX = 16;
+/** An entry of the wake index that is too early is moved after this long, if its actor has not become due again. */
+export const INDEX_SETTLE_MS = 3_000;
+/** How often entries that wait for that are looked at. */
+export const INDEX_SWEEP_MS = 1_000;
+/** An entry whose commit never came is taken out after this long: its writer may stand still, and go on. */
+export const STRAY_ENTRY_MS = 60 * 60 * 1000;
+/** What the last page of due entries showed is remembered for as many, to find those that are not needed. */
+export const SHOWN_ENTRIES_MAX = 20_000;
+/** The pages of a partition come from one reading of its index for this long. */
+export const DUE_READING_MS = 30_000;
+/** A tombstone without a key refuses late first commits of the life before, and goes after this long. */
+export const TOMBSTONE_LINGER_MS = 5 * 60 * 1000;
+export const TOMBSTONE_SWEEP_MS = 30_000;
+
+/** Messages that a reader of a stream asks for at a time. */
+export const SCAN_BATCH = 4_096;
+/** A reader of a stream that hears nothing for this long begins again. */
+export const SCAN_SILENCE_MS = 5_000;
+/** A server ends a reader that asks for nothing. */
+export const SCAN_INACTIVE_MS = 15_000;
+/** Readings of streams for summaries at the same time. */
+export const SUMMARY_SCANS_MAX = 4;
+/** Summaries are read a second time after this long, since a former owner may have written meanwhile. */
+export const SUMMARY_RESCAN_MS = 20_000;
+/** A list waits this long for the summaries of others, or for its own to be there; then it is incomplete. */
+export const QUERY_PATIENCE_MS = 2_000;
+/** Summaries in one block of a sorted list: an insertion moves so many. */
+export const SUMMARY_BLOCK_LENGTH = 512;
+/** Summaries in one answer to another host, by their size. */
+export const QUERY_ANSWER_BYTES_MAX = 512 * 1024;

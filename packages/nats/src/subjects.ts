@@ -9,6 +9,16 @@ export function frameSubject(app: string, hostId: HostId): string {
   return `tr.${app}.t.${hostId}`;
 }
 
+/** What every host of the application hears: heartbeats, and claims that were won or released. */
+export function membersSubject(app: string): string {
+  return `tr.${app}.m`;
+}
+
+/** Where a host answers whether it lives. */
+export function probeSubject(app: string, hostId: HostId): string {
+  return `tr.${app}.p.${hostId}`;
+}
+
 /** Whether a host can have this id here. */
 export function isHostId(hostId: string): boolean {
   return TOKEN_PATTERN.test(hostId);

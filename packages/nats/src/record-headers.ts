@@ -1,0 +1,24 @@
+// Headers of heads: what readers of a whole stream need to know, without the bodies.
+
+import type { HeadTombstone } from './head.ts';
+
+/** The checksum and the text of the summary. */
+export const SUMMARY_HEADER = 'Troupe-Summary';
+/** On tombstones: whether there may be chunks, when it was purged, and the time of what the purge has left, if it has. */
+export const PURGED_HEADER = 'Troupe-Purged';
+
+export interface PurgedMark {
+  readonly hasChunks: boolean;
+  readonly purgedAtMs: number;
+  readonly keptAtMs: number | undefined;
+}
+
+/** Encoded as `expectingWith` takes it. */
+export function purgedHeader({ hasChunks, kept }: HeadTombstone, purgedAtMs: number): Buffer {
+  return Buffer.from(`${PURGED_HEADER}: ${JSON.stringify([hasChunks, purgedAtMs, kept?.atMs ?? null])}`);
+}
+
+export function parsePurged(text: string): PurgedMark {
+  const [hasChunks, purgedAtMs, keptAtMs] = JSON.parse(text) as [boolean, number, number | null];
+  return { hasChunks, purgedAtMs, keptAtMs: keptAtMs ?? undefined };
+}

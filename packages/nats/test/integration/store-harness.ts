@@ -1,0 +1,114 @@
+// Stores on real servers, and what tests do with them.
+
+import { connect } from '@nats-io/transport-node';
+import {
+  commitOnce,
+  systemClock,
+  type ActorAddress,
+  type Commit,
+  type EntryRun,
+  type Layout,
+  type Logger,
+  type Store,
+} from '@troupe/actors';
+import { eventually } from './eventually.ts';
+import { connectWire } from '../../src/connection.ts';
+import { InboxRequests } from '../../src/requests.ts';
+import { NatsStore, type NatsStoreOptions } from '../../src/nats-store.ts';
+
+export const LAYOUT: Layout = { app: 'test', partitionCount: 8, hash: 'fnv1a-fmix32', format: 1 };
+
+export interface LogLine {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly details: object;
+  readonly message: string;
+}
+
+export class LogLines implements Logger {
+  readonly lines: LogLine[] = [];
+
+  debug = (details: object, message: string): void => this.#add('debug', details, message);
+  info = (details: object, message: string): void => this.#add('info', details, message);
+  warn = (details: object, message: string): void => this.#add('warn', details, message);
+  error = (details: object, message: string): void => this.#add('error', details, message);
+
+  of(level: LogLine['level']): string[] {
+    return this.lines.filter((line) => line.level === level).map(({ message }) => message);
+  }
+
+  #add(level: LogLine['level'], details: object, message: string): void {
+    this.lines.push({ level, details, message });
+  }
+}
+
+export type StoreSettings = Partial<NatsStoreOptions> & { readonly servers: string | string[] };
+
+/** A store on these servers. Not started. */
+export function storeOn({ servers, ...options }: StoreSettings): NatsStore {
+  const logger = options.logger ?? new LogLines();
+  return new NatsStore({
+    app: LAYOUT.app,
+    clock: systemClock,
+    random: Math.random,
+    logger,
+    async open() {
+      const wire = await connectWire({ servers }, { clock: systemClock, logger });
+      return { wire, requests: new InboxRequests(wire, systemClock) };
+    },
+    ...options,
+  });
+}
+
+/** Removes the streams of an application. */
+export async function removeStreams(servers: string | string[], app: string): Promise<void> {
+  const connection = await connect({ servers });
+  try {
+    for (let stream = 0; stream < 4; stream++) {
+      const name = `TROUPE_${app}_${stream}`;
+      await connection.request(`$JS.API.STREAM.DELETE.${name}`, '', { timeout: 30_000 });
+      // It goes on answering for a moment.
+      await eventually(`${name} is gone`, async () => {
+        const direct = `$JS.API.DIRECT.GET.${name}`;
+        for (const subject of [direct, `${direct}.tr`]) {
+          const answers = await connection.request(subject, '{"seq":1}', { timeout: 30_000 }).then(
+            () => true,
+            () => false,
+          );
+          if (answers) return false;
+        }
+        return true;
+      });
+    }
+  } finally {
+    await connection.close();
+  }
+}
+
+let commitCount = 0;
+
+export function aCommit(expectedRevision: number, change: Partial<Commit> = {}): Commit {
+  return {
+    id: { writer: 'test', sequence: ++commitCount },
+    expectedRevision,
+    state: Buffer.from('state'),
+    entries: null,
+    keepFrom: 'same',
+    dueAtMs: null,
+    summary: 'same',
+    ...change,
+  };
+}
+
+export function at(id: string): ActorAddress {
+  return { type: 'thing', id };
+}
+
+export function run(first: number, count: number, size = 0): EntryRun {
+  return { first, count, bytes: Buffer.from(`[${first}+${count}]`.padEnd(size, '.')) };
+}
+
+/** Commits as the only writer would. */
+export async function put(store: Store, id: string, change: Partial<Commit> = {}): Promise<number> {
+  const { record } = await store.load(at(id));
+  return await commitOnce(store, at(id), aCommit(record?.revision ?? 0, change));
+}
