@@ -155,7 +155,7 @@ export class Commits {
       this.#refuse(source, asError(error));
       return;
     }
-    const isEarlier = commit.dueAtMs !== null && commit.dueAtMs < head.indexDueAtMs;
+    const isEarlier = commit.dueAtMs !== null && this.#parts.index.mustWrite(head, commit.dueAtMs);
     const large = this.#largeParts(commit, head);
     if (!isEarlier && large === undefined) this.#publish(source, commit, head, listed, undefined);
     else void this.#prepare(source, commit, head, listed, isEarlier, large);

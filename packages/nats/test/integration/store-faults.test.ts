@@ -7,11 +7,14 @@ import {
   CorruptRecordError,
   partitionOf,
   StoreUnavailableError,
+  type Commit,
   type CommitSource,
   type Store,
 } from '@troupe/actors';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { NatsStore } from '../../src/nats-store.ts';
+import { INDEX_SETTLE_MS, INDEX_SWEEP_MS } from '../../src/limits.ts';
+import { decodeEntry } from '../../src/wake-index.ts';
 import { eventually } from './eventually.ts';
 import { Link } from './link.ts';
 import { NatsServers } from './nats-servers.ts';
@@ -226,6 +229,48 @@ describeWithNats('the store on one server', () => {
       expect(await dueOf(reader, id)).toBe(500);
     }
   });
+
+  test('an entry that a head on its way counts on is not moved, however long the head takes', async () => {
+    const link = await Link.to(servers.servers[0]!.port);
+    const store = await opened({ servers: link.url });
+    try {
+      for (const then of [null, 1_000]) {
+        const id = `a${then}`;
+        const source: CommitSource & { next?: Partial<Commit>; revision: number; answer?: (revision: number) => void } =
+          {
+            address: at(id),
+            revision: 0,
+            seal: () => aCommit(source.revision, source.next),
+            accepted: (revision) => source.answer!((source.revision = revision)),
+            refused: (error) => {
+              throw error;
+            },
+          };
+        const commit = (dueAtMs: number | null): Promise<number> =>
+          new Promise((resolve) => {
+            source.next = { dueAtMs };
+            source.answer = resolve;
+            store.commit(source);
+          });
+        await commit(0);
+        await commit(then);
+        // The entry waits to be moved; the next head needs it again, and is late.
+        link.cut('toServer');
+        const late = commit(500);
+        await new Promise((resolve) => setTimeout(resolve, INDEX_SETTLE_MS + 2 * INDEX_SWEEP_MS));
+        link.reset();
+        link.heal();
+        await late;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        const subject = subjectOf('i', id);
+        const entry = await raw.request(`$JS.API.DIRECT.GET.${STREAM}.${subject}`, '', { timeout: 30_000 });
+        expect(decodeEntry({ subject, data: Buffer.from(entry.data) })).toBeLessThanOrEqual(500);
+      }
+    } finally {
+      await store.stop();
+      await link.close();
+    }
+  }, 60_000);
 
   test('an entry of the wake index that the actor does not need goes once somebody has looked', async () => {
     const store = await opened();
