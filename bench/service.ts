@@ -9,7 +9,8 @@ import { activity, startHost, workflow, type AnyActivity, type AnyWorkflow, type
 import { countingStore } from './counting-store.ts';
 import type { Counts } from './meter.ts';
 
-const nothing = activity('nothing', () => undefined);
+/** Does nothing. */
+export const nothing = activity('nothing', () => undefined);
 
 /** So many activities, one after another. */
 export const sequence = workflow('sequence', async (ctx, steps: number) => {

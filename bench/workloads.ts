@@ -4,6 +4,7 @@ import { w6 } from './actor-calls.ts';
 import { w12 } from './gateway.ts';
 import { w7 } from './idle-instances.ts';
 import type { Workload } from './line.ts';
+import { w10 } from './nats-hosts.ts';
 import { w3, w4 } from './one-workflow.ts';
 import { w5 } from './parked-workflows.ts';
 import { w9 } from './repeated-load.ts';
@@ -20,5 +21,6 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   W7: w7,
   W8: w8,
   W9: w9,
+  W10: w10,
   W12: w12,
 };

@@ -3,7 +3,7 @@
 import { runBundled } from './bundled.mjs';
 
 try {
-  await runBundled(['bench', 'http-load'], process.argv.slice(2));
+  await runBundled(['bench', 'http-load', 'nats-host'], process.argv.slice(2));
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;

@@ -1,4 +1,5 @@
 import type { Activation } from './activation.ts';
+import type { PartitionId } from './address.ts';
 import type { Call } from './call.ts';
 import type { Clock } from './clock.ts';
 import type { Codec } from './codec.ts';
@@ -15,9 +16,13 @@ export interface ActivationRuntime {
   readonly logger: Logger;
   readonly router: Router;
   readonly due: DueQueue;
+  /** Whether anything may be answered or begun but by host actors. Read for every answer and every turn. */
+  readonly serving: boolean;
   random(): number;
   /** A string that no other call of any host returns. */
   token(): string;
+  /** Of the claim under which the partition is served. */
+  epochOf(partition: PartitionId): number;
   defines(type: string, method: string): boolean;
   /** The activation has grown or shrunk. */
   resized(activation: Activation): void;

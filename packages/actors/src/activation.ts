@@ -10,6 +10,8 @@
 // A5  A refused commit loses the activation: everybody behind the gate is told that the outcome is unknown, calls that
 //     had not begun go to the next activation.
 // A6  Once `gone`, nothing it does is seen: late ends of turns and late answers of the store are dropped.
+// A7  A record that was written under another epoch of the partition is written again before anything of it is answered
+//     (the touch commit): a former owner that does not know yet can write it no more.
 
 import type { ActorMethod, AnyActorDefinition } from './actor.ts';
 import { formatAddress, type ActorAddress, type PartitionId } from './address.ts';
@@ -134,6 +136,11 @@ export class Activation {
         if (this.record.outbox.size > 0) this.outbox = new OutboxSender(this);
         snapshot = this.record.userState ?? undefined;
       }
+      const epoch = this.runtime.epochOf(this.partition);
+      const touch = record !== undefined && this.record.epoch !== epoch;
+      this.record.epoch = epoch;
+      // Everything that ends before it is accepted waits behind it, reads as well.
+      if (touch) this.commits.recordChanged();
       const opened = this.persistence.open(new Opening(this.runtime, this.address, this.commits, snapshot, tombstone));
       if (isThenable(opened)) {
         opened.then(
@@ -284,7 +291,21 @@ export class Activation {
   }
 
   #mayBegin(): boolean {
-    return this.running === undefined && this.phase === 'active' && !this.#draining && !this.commits.full;
+    return (
+      this.running === undefined && this.phase === 'active' && !this.#draining && !this.commits.full && this.mayAnswer
+    );
+  }
+
+  /** Whether its host may serve it now. A host actor, which shows nothing that others could own by now, always. */
+  get mayAnswer(): boolean {
+    return this.runtime.serving || this.definition.hostBound;
+  }
+
+  /** Its host may serve it again. */
+  servingAgain(): void {
+    if (this.phase === 'gone') return;
+    this.commits.releaseHeld();
+    this.pump();
   }
 
   /**
@@ -548,7 +569,7 @@ export class Activation {
 
   /** A commit was accepted, and the gate has opened for what it covers. */
   committed(): void {
-    this.outbox?.committed();
+    if (this.mayAnswer) this.outbox?.committed();
     // Turns may have waited for room in the next commit.
     if (this.#mailbox !== undefined && this.#mailbox.length > 0) this.pump();
     else this.settle();
@@ -651,8 +672,13 @@ export class Activation {
     this.#purge = undefined;
     this.record = new ActorRecord();
     this.noteDue();
-    turn.release();
-    this.leave();
+    this.commits.letOut({
+      release: () => {
+        turn.release();
+        this.leave();
+      },
+      lose: (error) => turn.lose(error),
+    });
   }
 
   /** It could not begin: everybody who waits is told that nothing was executed. */

@@ -164,6 +164,8 @@ export interface ActorDefinition<M, R> {
   readonly close: ((local: unknown) => void) | undefined;
   readonly onWork: ActorMethod<never> | undefined;
   readonly handsOver: boolean;
+  /** The id is that of the host on which it lives. */
+  readonly hostBound: boolean;
   /** Types only. */
   readonly types?: { readonly methods: M; readonly readOnly: R };
 }
@@ -175,7 +177,11 @@ export type AnyActorDefinition = ActorDefinition<unknown, unknown>;
  *
  * @param definition `state` makes the state of a new actor; without it the actor is volatile and nothing is stored.
  *   `methods` run as turns, one at a time; `readOnly` methods may overlap with them, see what the last turn left and
- *   change nothing.
+ *   change nothing. `hostBound`: a **host actor**, by which hosts reach each other: its id is the id of a host, and it
+ *   lives there, whoever owns which partition, for as long as that host is a member. Calls go straight to it; while that
+ *   host is no member, or cannot be reached, they are not executed, at once. A host actor is volatile and takes no durable
+ *   sends. Default false.
+ * @throws {TypeError} when a host actor has a state or an `onReminder`
  */
 export function actor<
   S,
@@ -185,11 +191,15 @@ export function actor<
   type: string,
   definition: CommonDefinition<StateContext<S>, ReadContext<S>> & {
     readonly state?: () => S;
+    readonly hostBound?: boolean;
     readonly methods: M;
     readonly readOnly?: R & ActorMethods<ReadContext<S>>;
   },
 ): ActorDefinition<M, R> {
-  return { ...defined(type, 'state', definition), initialState: definition.state };
+  const hostBound = definition.hostBound === true;
+  if (hostBound && (definition.state !== undefined || definition.onReminder !== undefined))
+    throw new TypeError(`actor type ${type} is bound to a host, where nothing of it is stored: no state, no reminders`);
+  return { ...defined(type, 'state', definition), initialState: definition.state, hostBound };
 }
 
 /**
@@ -294,5 +304,6 @@ function defined<C, R, M, Q>(
     close: undefined,
     onWork: undefined,
     handsOver: false,
+    hostBound: false,
   };
 }

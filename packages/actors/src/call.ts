@@ -57,6 +57,8 @@ export class Call {
   onSettled: (() => void) | undefined;
   /** For the call of another host: tells that host to look for the actor elsewhere. */
   onMoved: (() => void) | undefined;
+  /** Of an attempt that may have run, of a call that was tried again all the same. */
+  unknown: OutcomeUnknownError | undefined;
   /** The turn that it is executed by: told when the caller gives up meanwhile. */
   turn: { callerGone(reason: Error): void } | undefined;
   readonly #receiver: CallReceiver;
@@ -97,7 +99,8 @@ export class Call {
     if (this.#settled) return;
     this.#settled = true;
     this.onSettled?.();
-    this.#receiver.reject(error);
+    // Once an attempt may have run, one that did not says nothing of the whole.
+    this.#receiver.reject(this.unknown !== undefined && error instanceof NotExecutedError ? this.unknown : error);
   }
 
   /** Ends it here without an answer: whoever waits hears in another way. */

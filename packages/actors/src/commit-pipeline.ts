@@ -10,11 +10,12 @@
 // C2  Nothing is sealed in the middle of a turn that changes the state in place, unless what the turns before it left
 //     is packed already. What is asked for meanwhile is asked for again at the end of that turn.
 // C3  Of an activation that is gone nothing is sealed, and late answers of the store are dropped (A6).
+// C4  While the host may not answer, what passes the gate is held back: until it may, or until it is lost.
 
 import type { Activation } from './activation.ts';
 import { formatAddress, type ActorAddress } from './address.ts';
 import { packEntries, type PackedEntry } from './codec.ts';
-import { Bundle } from './commit.ts';
+import { Bundle, type Gated } from './commit.ts';
 import { asError, ConflictError, LimitError, OutcomeUnknownError, StoreUnavailableError } from './errors.ts';
 import {
   COMMIT_ATTEMPTS_MAX,
@@ -48,6 +49,8 @@ export class CommitPipeline implements CommitSource {
   #open: Bundle | undefined;
   #inFlight: Bundle | undefined;
   #sealed: Commit | undefined;
+  /** What C4 holds back, in order. */
+  #held: Bundle | undefined;
   #attempts = 0;
   #requested = false;
   #sealWanted = false;
@@ -66,9 +69,9 @@ export class CommitPipeline implements CommitSource {
     this.dueAtMs = record.dueAtMs;
   }
 
-  /** Nothing waits for the store. */
+  /** Nothing waits for the store, or to be let out. */
   get settled(): boolean {
-    return this.#open === undefined && this.#inFlight === undefined;
+    return this.#open === undefined && this.#inFlight === undefined && this.#held === undefined;
   }
 
   /** The next commit is large enough: no further turn should join it. */
@@ -101,7 +104,7 @@ export class CommitPipeline implements CommitSource {
     if (!this.#waitsForPurge(turn)) bundle.gate(turn);
   }
 
-  /** The outbox, the marks or the reminders changed otherwise than by a turn that ended well. */
+  /** The outbox, the marks, the reminders or the epoch changed otherwise than by a turn that ended well. */
   recordChanged(): void {
     if (this.#activation.phase !== 'gone') this.#bundle().stateChanged = true;
   }
@@ -131,8 +134,23 @@ export class CommitPipeline implements CommitSource {
   throughGate(turn: Turn): void {
     const bundle = this.#open ?? this.#inFlight;
     if (this.#waitsForPurge(turn)) return;
-    if (bundle === undefined) turn.release();
-    else bundle.gate(turn);
+    if (bundle !== undefined) bundle.gate(turn);
+    else this.letOut(turn);
+  }
+
+  /** Releases what is durable. */
+  letOut(gated: Gated): void {
+    if (this.#activation.mayAnswer) gated.release();
+    else (this.#held ??= new Bundle()).gate(gated);
+  }
+
+  /** The host may answer again. */
+  releaseHeld(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    held?.release();
+    // Else with the commit that is under way: the outbox does not tell it from those before.
+    if (this.#sealed === undefined) this.#activation.outbox?.committed();
   }
 
   #waitsForPurge(turn: Turn): boolean {
@@ -163,8 +181,11 @@ export class CommitPipeline implements CommitSource {
   lose(error: OutcomeUnknownError): void {
     const inFlight = this.#inFlight;
     const open = this.#open;
+    const held = this.#held;
     this.#inFlight = undefined;
     this.#open = undefined;
+    this.#held = undefined;
+    held?.lose(error);
     inFlight?.lose(error);
     open?.lose(error);
   }
@@ -291,7 +312,7 @@ export class CommitPipeline implements CommitSource {
     this.#inFlight = undefined;
     this.#request();
     if (bundle.stateChanged) this.#activation.noteDue();
-    bundle.release();
+    this.letOut(bundle);
     this.#activation.committed();
   }
 

@@ -10,7 +10,7 @@ export interface Gated {
 }
 
 /** What the turns since the last seal did, and who waits for it to be durable. Becomes one commit. */
-export class Bundle {
+export class Bundle implements Gated {
   /** Undefined: none. */
   entries: PackedEntry[] | undefined;
   entryCount = 0;

@@ -2,7 +2,11 @@
 // placement): it starts them and stops them.
 //
 // H1  There is at most one activation of an address that is not gone. Calls that meet an ending one go to the next.
-// H2  A partition is served between `acquired` and `drain`; nothing is activated outside of that.
+// H2  A partition is served between `acquired` and `drain`; nothing is activated outside of that but host actors.
+// H3  While the host may not serve (`Placement.serving`), no turn begins and nothing is answered but by host actors: calls
+//     wait, or are for another host; wake-ups are put off; what is durable meanwhile is held back.
+// H4  Host actors are there from the start to the end of a stop: they go when no partition is left that could need them,
+//     and, if there was one, before the others are told that this host is gone.
 
 import { Activation } from './activation.ts';
 import type { ActivationRuntime } from './activation-runtime.ts';
@@ -28,6 +32,7 @@ import {
   PARTITION_COUNT_DEFAULT,
   RETRY_DELAY_MS_MAX,
   STOP_GRACE_MS_DEFAULT,
+  WAKE_AGAIN_MS,
 } from './limits.ts';
 import { LocalNetwork } from './local-transport.ts';
 import { consoleLogger, type Logger } from './logger.ts';
@@ -61,6 +66,11 @@ export interface ActorHostOptions {
   readonly placement?: Placement;
   /** Told to the other hosts, under a name of each package's own. Plain data. */
   readonly announce?: Readonly<Record<string, unknown>>;
+  /**
+   * Called when hosts have come or gone, or partitions have come to this host; the first time before the first of its
+   * actors is activated. It does not throw.
+   */
+  readonly onPlacementChanged?: (host: ActorHost) => void;
   /** Idle activations beyond these go, the least recently used first. */
   readonly activationCountMax?: number;
   readonly activationBytesMax?: number;
@@ -77,6 +87,8 @@ export interface ActorHostStatus {
   /** Actors whose activation was lost, which are looked at again until one has ended well. */
   readonly recovering: number;
   readonly stopping: boolean;
+  /** Whether the host can prove that its partitions are its own. While it cannot, nothing of them is answered. */
+  readonly serving: boolean;
   /** Why the store cannot serve, if it cannot. */
   readonly failure: Error | undefined;
 }
@@ -138,6 +150,8 @@ export interface ActorHost extends AsyncDisposable {
   sweepTombstones(beforeMs: number): Promise<number>;
   /** The hosts of the cluster that are taken for alive, this one among them. */
   members(): readonly Member[];
+  /** The host that owns an actor as far as this one knows, or undefined while there is none. A hint. */
+  ownerOf(definition: AnyActorDefinition, id: ActorId): HostId | undefined;
   status(): ActorHostStatus;
   /**
    * Stops gracefully: new calls are not executed, running turns finish within `graceMs` (default 10 s) and are
@@ -186,14 +200,19 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   readonly due: DueQueue;
   readonly #app: string;
   readonly #random: () => number;
+  readonly #onPlacementChanged: ((host: ActorHost) => void) | undefined;
   readonly #types = new Map<string, ActorTypeSlot>();
   readonly #cache: ActivationCache;
-  /** The partitions that are served. */
-  readonly #partitions = new Set<PartitionId>();
-  /** The first activation of each partition; they are linked to each other. */
+  /** The partitions that are served, with the epochs of their claims. */
+  readonly #partitions = new Map<PartitionId, number>();
+  /** The first activation of each partition; they are linked to each other. After the last one, the host actors. */
   readonly #byPartition: (Activation | undefined)[];
   /** How often in a row the activations of an actor were lost before a commit was accepted. */
   readonly #losses = new Map<string, number>();
+  /** Drains under way. */
+  #draining = 0;
+  /** Set when they go. */
+  #boundGone: Promise<void> | undefined;
   readonly #tokenPrefix: string;
   #tokens = 0;
   #cancelScan: CancelTimeout | undefined;
@@ -212,8 +231,9 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     this.logger = options.logger;
     this.#app = options.app;
     this.#random = options.random;
+    this.#onPlacementChanged = options.onPlacementChanged;
     this.partitionCount = options.partitionCount;
-    this.#byPartition = Array.from({ length: this.partitionCount });
+    this.#byPartition = Array.from({ length: this.partitionCount + 1 });
     this.#tokenPrefix = Math.floor(this.#random() * 2 ** 50).toString(36);
     this.router = new Router(this);
     this.due = new DueQueue(this.clock, (address) => this.#wake(address));
@@ -289,6 +309,10 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     return this.placement.members();
   }
 
+  ownerOf({ type }: AnyActorDefinition, id: ActorId): HostId | undefined {
+    return this.placement.ownerOf(partitionOf({ type, id }, this.partitionCount));
+  }
+
   status(): ActorHostStatus {
     const activations: Record<string, number> = {};
     for (const [type, slot] of this.#types) activations[type] = slot.activations.size;
@@ -298,6 +322,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
       wakeUps: this.due.size,
       recovering: this.#losses.size,
       stopping: this.stopping,
+      serving: this.placement.serving,
       failure: this.store.failure(),
     };
   }
@@ -316,10 +341,12 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     this.#cancelScan?.();
     this.due.stop();
     const cancel = this.clock.setTimeout(() => {
+      this.#boundGone ??= Promise.resolve();
       for (const activation of this.#all()) activation.abandon('its host stopped before the turn ended');
     }, graceMs);
     try {
       await this.placement.stop();
+      await this.#drainBound();
     } finally {
       cancel();
       for (const activation of this.#all()) activation.abandon('its host has stopped');
@@ -341,6 +368,10 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     return this.#random();
   }
 
+  get serving(): boolean {
+    return this.placement.serving;
+  }
+
   token(): string {
     return `${this.#tokenPrefix}-${(++this.#tokens).toString(36)}`;
   }
@@ -349,15 +380,32 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     return this.#types.get(type)?.definition.methods[method] !== undefined;
   }
 
+  epochOf(partition: PartitionId): number {
+    return this.#partitions.get(partition) ?? 0;
+  }
+
   serves(partition: PartitionId): boolean {
-    return this.#partitions.has(partition);
+    return this.#partitions.has(partition) && this.placement.serving;
   }
 
   deliverToActive(call: Call): boolean {
     const activation = this.#types.get(call.address.type)?.activations.get(call.address.id);
-    if (activation === undefined || !activation.accepts(call)) return false;
+    if (activation === undefined || !activation.mayAnswer || !activation.accepts(call)) return false;
     activation.deliver(call);
     return true;
+  }
+
+  isHostBound(type: string): boolean {
+    return this.#types.get(type)?.definition.hostBound === true;
+  }
+
+  isReadOnly(type: string, method: string): boolean {
+    return this.#types.get(type)?.definition.readOnly[method] !== undefined;
+  }
+
+  deliverBound(call: Call): void {
+    if (this.#boundGone === undefined) this.deliver(call, this.partitionCount);
+    else this.router.turnedAway(call);
   }
 
   deliver(call: Call, partition: PartitionId): void {
@@ -403,7 +451,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   #lookAgain(activation: Activation): void {
     if (!activation.lost && this.#losses.size === 0) return;
     const key = formatAddress(activation.address);
-    if (!activation.lost || this.stopping || !this.serves(activation.partition)) {
+    if (!activation.lost || this.stopping || !this.#partitions.has(activation.partition)) {
       this.#losses.delete(key);
       return;
     }
@@ -439,7 +487,11 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   #wake(address: ActorAddress): void {
     const partition = partitionOf(address, this.partitionCount);
-    if (this.stopping || !this.serves(partition)) return;
+    if (this.stopping || !this.#partitions.has(partition)) return;
+    if (!this.serving) {
+      this.due.set(address, this.clock.nowMs() + WAKE_AGAIN_MS);
+      return;
+    }
     const slot = this.#types.get(address.type);
     if (slot === undefined) {
       this.logger.warn(
@@ -455,15 +507,28 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   // ── For placement ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  acquired(partition: PartitionId, _epoch: number): void {
-    this.#partitions.add(partition);
+  acquired(partition: PartitionId, epoch: number): void {
+    // Another host may have had it in between.
+    if (this.epochOf(partition) !== epoch) this.lost(partition);
+    this.#partitions.set(partition, epoch);
+    this.#onPlacementChanged?.(this);
     void this.#scan(partition);
   }
 
   async drain(partition: PartitionId): Promise<void> {
     this.#partitions.delete(partition);
-    const leaving: Activation[] = [];
-    for (let next = this.#byPartition[partition]; next !== undefined; next = next.nextInPartition) leaving.push(next);
+    this.#draining++;
+    await this.#drain(partition);
+    if (--this.#draining === 0 && this.stopping && this.#partitions.size === 0) await this.#drainBound();
+  }
+
+  #drainBound(): Promise<void> {
+    this.#boundGone ??= this.#drain(this.partitionCount);
+    return this.#boundGone;
+  }
+
+  async #drain(partition: PartitionId): Promise<void> {
+    const leaving = this.#activationsOf(partition);
     if (leaving.length === 0) return;
     // A stop has a bound of its own.
     const cancel = this.stopping
@@ -478,21 +543,35 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   lost(partition: PartitionId): void {
     this.#partitions.delete(partition);
-    const lost: Activation[] = [];
-    for (let next = this.#byPartition[partition]; next !== undefined; next = next.nextInPartition) lost.push(next);
-    for (const activation of lost) activation.abandon('its partition belongs to another host');
+    for (const activation of this.#activationsOf(partition))
+      activation.abandon('its partition belongs to another host');
   }
 
-  ownerChanged(): void {}
+  #activationsOf(partition: PartitionId): readonly Activation[] {
+    const activations: Activation[] = [];
+    for (let next = this.#byPartition[partition]; next !== undefined; next = next.nextInPartition)
+      activations.push(next);
+    return activations;
+  }
 
-  membersChanged(): void {}
+  ownerChanged(partition: PartitionId): void {
+    this.router.routeWaiting(partition);
+  }
 
-  servingAgain(): void {}
+  membersChanged(): void {
+    this.router.membersChanged();
+    this.#onPlacementChanged?.(this);
+  }
+
+  servingAgain(): void {
+    for (const activation of this.#all()) activation.servingAgain();
+    this.router.routeWaiting();
+  }
 
   #scheduleScan(): void {
     this.#cancelScan = this.clock.setTimeout(() => {
       void (async () => {
-        for (const partition of this.#partitions) await this.#scan(partition);
+        for (const partition of [...this.#partitions.keys()]) await this.#scan(partition);
         if (!this.stopping) this.#scheduleScan();
       })();
     }, DUE_SCAN_INTERVAL_MS);

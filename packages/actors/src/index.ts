@@ -64,8 +64,14 @@ export type {
 } from './store.ts';
 export { COMMIT_BYTES_MAX, COMMIT_IDS_KEPT } from './limits.ts';
 export { checkCommit, checkLayout, matchesFilter } from './store-rules.ts';
-export type { Envelope, HostId, Transport, TransportReceiver } from './transport.ts';
+export type { CallEnvelope, Envelope, HostId, Transport, TransportReceiver } from './transport.ts';
 export type { Cluster, ClusterContext, ClusterParts } from './cluster.ts';
+// The protocol of a cluster, for those who provide one.
+export { stepCluster } from './cluster/protocol.ts';
+export { initialClusterState, isServing, membersOf, ownerOf } from './cluster/cluster-state.ts';
+export type { Claim, ClusterEffect, ClusterInput, ClusterState, Heartbeat } from './cluster/cluster-state.ts';
+export { CLUSTER_TIMINGS, type ClusterTimings } from './cluster/timings.ts';
+
 export { singleHostPlacement } from './placement.ts';
 export type { Announcement, Member, Placement, PlacementListener } from './placement.ts';
 export { systemClock, type CancelTimeout, type Clock } from './clock.ts';

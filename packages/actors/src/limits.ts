@@ -61,6 +61,10 @@ export const DUE_PAGE_LENGTH = 1_000;
 /** Wake-ups of actors that are not active: a token bucket, so that a restart is no stampede. */
 export const WAKE_PER_SECOND = 5_000;
 export const WAKE_BURST = 1_000;
+/** What a host that is gone may have sent before it went comes within this. */
+export const GONE_GRACE_MS = 1_000;
+/** A wake-up that comes due while the host may not serve is tried again after this long. */
+export const WAKE_AGAIN_MS = 250;
 /**
  * Attempts to commit one bundle before the activation is given up: about three seconds of a store that does not answer.
  */

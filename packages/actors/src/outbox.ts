@@ -93,7 +93,8 @@ export class OutboxSender {
   }
 
   #begin(target: string, item: OutboxItem, failures: number): void {
-    if (this.#activation.runtime.clock.nowMs() - this.#sealedAtMs > SEND_BEGIN_MS_MAX) {
+    const { clock, serving } = this.#activation.runtime;
+    if (!serving || clock.nowMs() - this.#sealedAtMs > SEND_BEGIN_MS_MAX) {
       this.#beginAfterCommit(target, item, failures);
     } else this.#deliver(target, item, failures);
   }

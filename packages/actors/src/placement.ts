@@ -27,7 +27,10 @@ export interface PlacementListener {
   ownerChanged(partition: PartitionId): void;
   /** Hosts have come or gone. */
   membersChanged(): void;
-  /** `serving` has become true again. */
+  /**
+   * `serving` has become true again. Said after each time that it was false, however short: somebody may have read it
+   * then, and waits for this.
+   */
   servingAgain(): void;
 }
 

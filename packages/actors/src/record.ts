@@ -50,6 +50,8 @@ const NONE: ReadonlyMap<never, never> = new Map<never, never>();
 export class ActorRecord {
   /** Tells this life of the actor from one before a purge. Empty until the first commit. */
   birth = '';
+  /** Of the claim under which it was written last. */
+  epoch = 0;
   userState: Uint8Array | null = null;
   outboxSequence = 0;
   /** Something is unfinished that no reminder stands for: the actor is to be activated after a crash. */
@@ -152,12 +154,14 @@ export class ActorRecord {
       listed(this.#outbox, (o) => [o.sequence, o.to.type, o.to.id, o.method, o.args, o.traceparent]),
       listed(this.#sendMarks, (mark, sender) => [sender, mark.sequence, mark.atMs]),
       listed(this.#replies, (r, key) => [key, r.atMs, r.result]),
+      this.epoch,
     ]);
   }
 
   static decode(bytes: Uint8Array): ActorRecord {
     const fields = unpack(bytes);
-    if (!Array.isArray(fields) || fields.length !== 9)
+    // The first ones had no epoch.
+    if (!Array.isArray(fields) || (fields.length !== 9 && fields.length !== 10))
       throw new CorruptRecordError('an actor record has other parts than written');
     if (fields[0] !== RECORD_FORMAT) {
       throw new CorruptRecordError(
@@ -183,6 +187,7 @@ export class ActorRecord {
       record.markTaken({ sender, sequence }, atMs);
     for (const [key, atMs, result] of rows<[string, number, unknown]>(fields[8]))
       (record.#replies ??= new Map()).set(key, { atMs, result });
+    record.epoch = (fields[9] as number | undefined) ?? 0;
     return record;
   }
 }

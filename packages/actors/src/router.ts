@@ -3,7 +3,10 @@
 //
 // R1  A call settles exactly once: done, failed by the actor, not executed, or unknown.
 // R2  It is handed on again only while nothing has begun, within its deadline; after an unknown outcome only if it has
-//     an idempotency key or a send stamp (the outbox does that).
+//     an idempotency key or a send stamp (the outbox does that), or reads, which does no harm twice.
+// R3  It is sent to members only. When a host is one no more, nobody waits for its answers, but for those that may be on
+//     their way: a host that leaves has answered everything, or turned it away.
+// R4  A call to a host actor goes to the host that its id names and nowhere else, at once or not at all.
 
 import { partitionOf, type ActorAddress, type PartitionId } from './address.ts';
 import { Call, type CallOptions, type CallReceiver } from './call.ts';
@@ -15,6 +18,7 @@ import { LimitError, NotExecutedError, OutcomeUnknownError } from './errors.ts';
 import {
   CALL_CHAIN_LENGTH_MAX,
   CALL_TIMEOUT_MS_DEFAULT,
+  GONE_GRACE_MS,
   IDEMPOTENCY_KEY_LENGTH_MAX,
   RETRY_DELAY_MS_MAX,
   RETRY_DELAY_MS_MIN,
@@ -40,6 +44,11 @@ export interface RouterHost {
   deliver(call: Call, partition: PartitionId): void;
   /** Whether the partition is owned here and served. */
   serves(partition: PartitionId): boolean;
+  /** Whether actors of the type live on the host that their id names. */
+  isHostBound(type: string): boolean;
+  isReadOnly(type: string, method: string): boolean;
+  /** Hands the call to a host actor of this host. */
+  deliverBound(call: Call): void;
   forgetSender(address: ActorAddress, stamp: SendStamp): void;
 }
 
@@ -57,6 +66,7 @@ export class Router {
   /** Calls that other hosts wait for, to be cancelled by them. */
   readonly #served = new Map<string, Call>();
   readonly #owners = new Map<number, HostId>();
+  #members = new Set<HostId>();
   /** Calls that wait for an owner. */
   readonly #later = new Map<Call, CancelTimeout>();
   /** Ends the pauses between attempts of calls with a key. */
@@ -207,22 +217,81 @@ export class Router {
   route(call: Call): void {
     if (call.settled) return;
     if (this.#stopped) {
-      call.reject(new NotExecutedError(call.address, 'this host has stopped'));
+      this.turnedAway(call);
       return;
     }
     if (this.#host.deliverToActive(call)) return;
-    const partition = (call.partition ??= partitionOf(call.address, this.#host.partitionCount));
+    if (this.#host.isHostBound(call.address.type)) {
+      this.#routeBound(call);
+      return;
+    }
+    const partition = this.#partitionOf(call);
     const owner = this.#host.placement.ownerOf(partition);
     if (owner === this.#host.hostId && this.#host.serves(partition)) {
       this.#host.deliver(call, partition);
     } else if (owner === undefined || owner === this.#host.hostId || call.onMoved !== undefined) this.turnedAway(call);
-    else this.#sendTo(owner, call);
+    else if (this.#isMember(owner)) this.#sendTo(owner, call);
+    else this.#tryLater(call);
+  }
+
+  /** R4 */
+  #routeBound(call: Call): void {
+    const hostId = call.address.id;
+    if (hostId === this.#host.hostId) this.#host.deliverBound(call);
+    else if (call.onMoved !== undefined || !this.#isMember(hostId))
+      call.reject(new NotExecutedError(call.address, 'its host is not a member of the cluster'));
+    else this.#sendTo(hostId, call);
+  }
+
+  #isMember(hostId: HostId): boolean {
+    return this.#members.has(hostId) || this.#lookAtMembers().has(hostId);
+  }
+
+  #lookAtMembers(): ReadonlySet<HostId> {
+    this.#members = new Set(this.#host.placement.members().map((member) => member.hostId));
+    return this.#members;
+  }
+
+  /** Hosts have come or gone. */
+  membersChanged(): void {
+    const members = this.#lookAtMembers();
+    const gone = new Set([...this.#owners.values()].filter((owner) => !members.has(owner)));
+    if (gone.size > 0) this.#host.clock.setTimeout(() => this.#giveUp(gone), GONE_GRACE_MS);
+    this.routeWaiting();
+  }
+
+  #giveUp(gone: ReadonlySet<HostId>): void {
+    for (const [callId, owner] of [...this.#owners]) {
+      // It may have been let in again.
+      const call = gone.has(owner) && !this.#members.has(owner) ? this.#pending.get(callId) : undefined;
+      if (call !== undefined)
+        this.#unknown(call, new OutcomeUnknownError(call.address, `host ${owner}, which had it, is gone`));
+    }
+  }
+
+  /** An attempt on another host, which is over, may have run. */
+  #unknown(call: Call, error: OutcomeUnknownError): void {
+    const { address, method, remoteId } = call;
+    if (!this.#host.isReadOnly(address.type, method) || this.#host.isHostBound(address.type)) {
+      call.reject(error);
+      return;
+    }
+    this.#pending.delete(remoteId);
+    this.#owners.delete(remoteId);
+    call.remoteId = 0;
+    call.begun = false;
+    call.unknown = error;
+    this.#tryLater(call);
   }
 
   /** The actor is not here, or not for long: the call is for another host, or tried again when there is one. */
   turnedAway(call: Call): void {
     if (call.settled) return;
-    const owner = this.#ownerOf(call.address);
+    if (this.#host.isHostBound(call.address.type)) {
+      call.reject(new NotExecutedError(call.address, 'its host is stopping'));
+      return;
+    }
+    const owner = this.#host.placement.ownerOf(this.#partitionOf(call));
     if (call.onMoved !== undefined) call.onMoved();
     else if (this.#stopped || (this.#host.stopping && (owner === undefined || owner === this.#host.hostId))) {
       call.reject(new NotExecutedError(call.address, 'its host is stopping'));
@@ -243,17 +312,43 @@ export class Router {
     const cancel = this.#host.clock.setTimeout(
       () => {
         this.#later.delete(call);
-        // The process may have stood still for long: R2.
-        if (call.deadlineAtMs <= this.#host.clock.nowMs()) call.abandon('its deadline passed');
-        else this.route(call);
+        this.#routeAgain(call);
       },
       this.#delayMs(call.attempts++),
     );
     this.#later.set(call, cancel);
   }
 
-  #ownerOf(address: ActorAddress): HostId | undefined {
-    return this.#host.placement.ownerOf(partitionOf(address, this.#host.partitionCount));
+  /** Routes the calls that wait for an owner again, now: those of one partition, or all. */
+  routeWaiting(partition?: PartitionId): void {
+    for (const [call, cancel] of [...this.#later]) {
+      if (partition !== undefined && this.#partitionOf(call) !== partition) continue;
+      cancel();
+      this.#later.delete(call);
+      this.#routeAfresh(call);
+    }
+  }
+
+  /** It has not been tried yet where it goes now: what it has waited for elsewhere does not count. */
+  #routeAfresh(call: Call): void {
+    call.attempts = 0;
+    this.#routeAgain(call);
+  }
+
+  /** A host does not have what the call is for. */
+  #notThere(call: Call, hostId: HostId | undefined): void {
+    if (this.#host.placement.ownerOf(this.#partitionOf(call)) === hostId) this.#tryLater(call);
+    else this.#routeAfresh(call);
+  }
+
+  #routeAgain(call: Call): void {
+    // The process may have stood still for long: R2.
+    if (call.deadlineAtMs <= this.#host.clock.nowMs()) call.abandon('its deadline passed');
+    else this.route(call);
+  }
+
+  #partitionOf(call: Call): PartitionId {
+    return (call.partition ??= partitionOf(call.address, this.#host.partitionCount));
   }
 
   #delayMs(failures: number): number {
@@ -262,7 +357,7 @@ export class Router {
 
   /** Tells a receiver that the sender has nothing left for it. Lost ones only cost a few bytes. */
   forget(address: ActorAddress, stamp: SendStamp): void {
-    const owner = this.#ownerOf(address);
+    const owner = this.#host.placement.ownerOf(partitionOf(address, this.#host.partitionCount));
     if (owner === this.#host.hostId) this.#host.forgetSender(address, stamp);
     else if (owner !== undefined) this.#post(owner, { kind: 'forget', address, send: stamp });
   }
@@ -330,8 +425,12 @@ export class Router {
 
   undeliverable(envelope: Envelope): void {
     if (envelope.kind !== 'call') return;
+    const owner = this.#owners.get(envelope.callId);
     const call = this.#take(envelope.callId);
-    if (call !== undefined) this.#tryLater(call);
+    if (call === undefined) return;
+    if (this.#host.isHostBound(call.address.type))
+      call.reject(new NotExecutedError(call.address, 'its host cannot be reached'));
+    else this.#notThere(call, owner);
   }
 
   #take(callId: number): Call | undefined {
@@ -349,8 +448,9 @@ export class Router {
     const call = this.#pending.get(reply.callId);
     if (call === undefined) return;
     if (reply.outcome === 'moved') {
+      const owner = this.#owners.get(reply.callId);
       this.#take(reply.callId);
-      this.#tryLater(call);
+      this.#notThere(call, owner);
       return;
     }
     this.#pending.delete(reply.callId);
@@ -361,8 +461,13 @@ export class Router {
       call.reject(new OutcomeUnknownError(call.address, 'its answer cannot be read', { cause: error }));
       return;
     }
-    if (reply.outcome === 'done') call.resolve(body);
-    else call.reject(fromWireError(body as WireError, reply.outcome, call.address));
+    if (reply.outcome === 'done') {
+      call.resolve(body);
+      return;
+    }
+    const error = fromWireError(body as WireError, reply.outcome, call.address);
+    if (error instanceof OutcomeUnknownError) this.#unknown(call, error);
+    else call.reject(error);
   }
 
   #serve(from: HostId, envelope: CallEnvelope): void {

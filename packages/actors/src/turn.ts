@@ -222,6 +222,8 @@ export class Turn implements RecordContext<unknown>, Gated {
   send<D extends AnyActorDefinition>(definition: D, id: string): SendRef<D> {
     const invoke = (to: ActorAddress, method: string, args: unknown[]): void => {
       this.#mustWrite('send');
+      if (definition.hostBound)
+        throw new TypeError(`${to.type} is bound to a host: what is sent to one that is gone would wait for ever`);
       this.#activation.requireDurable('send');
       if (!this.#activation.runtime.defines(to.type, method)) {
         throw new NotDefinedError(`a durable send needs method ${method} of actor type ${to.type} on this host`);

@@ -133,7 +133,7 @@ test('a placement that fails to stop does not keep the store open', async () => 
     start: (listener) => single.start(listener),
     ownerOf: (partition) => single.ownerOf(partition),
     serving: true,
-    members: () => [],
+    members: () => single.members(),
     stop: () => Promise.reject(new Error('the cluster is away')),
   };
   const { host, store } = await startRig([worker], { placement: failing });

@@ -24,14 +24,24 @@ const TRIES: readonly { readonly name: string; readonly lines: (url: string) => 
   },
 ];
 
-/** What `troupe dev` says when it serves. */
-export function banner(service: Service, examples: boolean, coloured: boolean): string {
+/** What `troupe dev` says when it serves. `another` starts a second host that shares its state. */
+export function banner(
+  service: Service,
+  { examples, another }: { readonly examples: boolean; readonly another: string },
+  coloured: boolean,
+): string {
   const paint = (code: number, text: string): string => (coloured ? `\u001b[${code}m${text}\u001b[0m` : text);
-  const lines = [
-    '',
-    `${paint(1, 'Troupe')} serves ${paint(36, service.url)}, data in ${paint(36, service.dataFolder)}`,
-    '',
-  ];
+  const { shared, app } = service;
+  const what = shared === undefined ? `data in ${paint(36, service.dataFolder!)}` : `application ${paint(36, app)}`;
+  const lines = ['', `${paint(1, 'Troupe')} serves ${paint(36, service.url)}, ${what}`];
+  if (shared !== undefined) {
+    const { servers, serverVersion, replicas } = shared;
+    lines.push(
+      `  state in NATS ${serverVersion} at ${paint(36, servers.join(', '))}, replicas: ${replicas}`,
+      `  another host: ${paint(2, another)}`,
+    );
+  }
+  lines.push('');
   for (const { name, lines: tries } of examples ? TRIES : []) {
     lines.push(
       `  ${paint(1, name)}`,

@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { TroupeError } from '@troupe/actors';
 import { banner } from './banner.ts';
 import { UsageError } from './errors.ts';
 import { serviceLogger } from './log.ts';
+import { natsSettings, type NatsSettings } from './nats-settings.ts';
 import { serve, type Service } from './serve.ts';
 import { stopSignal } from './stop-signal.ts';
 
@@ -11,31 +13,64 @@ export const DEV_USAGE = `troupe dev [options]          serves workflows over HT
   --port PORT                 default 3500; 0 takes a free one
   --grpc-port PORT            accepted and ignored for now
   --data FOLDER               default .troupe
-  --no-examples               without the example workflows`;
+  --app NAME                  default "default"; applications do not see each other
+  --no-examples               without the example workflows
+on several hosts, instead of a folder:
+  --nats URL[,URL...]         servers of one cluster with JetStream, as nats://host:4222
+  --replicas N                1, 3 or 5 copies; default 3 if the servers form a cluster, else 1
+  --nats-sync always|default  what the servers' configuration says of sync_interval
+  --nats-creds FILE           or NATS_CREDS; else NATS_USER with NATS_PASSWORD, or NATS_TOKEN
+                              for TLS: NATS_CA, and NATS_CERT with NATS_KEY, name files`;
 
 export interface DevArguments {
   readonly port: number;
   readonly grpcPort: number | undefined;
-  readonly dataFolder: string;
+  /** Undefined with `nats`. */
+  readonly dataFolder: string | undefined;
+  readonly nats: NatsSettings | undefined;
+  readonly app: string;
   readonly examples: boolean;
 }
 
+/** A service that is told to stop before it serves is waited for this long. */
+const START_GRACE_MS = 5_000;
+
 /** @throws {UsageError} when the arguments make no sense */
-export function parseDevArguments(args: readonly string[]): DevArguments {
+export function parseDevArguments(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): DevArguments {
   const { values } = parseArgs({
     args: [...args],
     options: {
       port: { type: 'string', default: '3500' },
       'grpc-port': { type: 'string' },
-      data: { type: 'string', default: '.troupe' },
+      data: { type: 'string' },
+      nats: { type: 'string' },
+      replicas: { type: 'string' },
+      'nats-sync': { type: 'string' },
+      'nats-creds': { type: 'string' },
+      app: { type: 'string', default: 'default' },
       'no-examples': { type: 'boolean', default: false },
     },
   });
-  if (values.data === '') throw new UsageError('--data names a folder');
+  const { nats, replicas, data, app, 'nats-sync': sync, 'nats-creds': credsFile } = values;
+  if (data === '') throw new UsageError('--data names a folder');
+  if (app === '') throw new UsageError('--app is a name');
+  // It becomes part of subjects.
+  if (nats !== undefined && !/^[\w-]{1,64}$/.test(app))
+    throw new UsageError(`with --nats, --app is 1 to 64 letters, digits, "_" and "-", got ${JSON.stringify(app)}`);
+  if (nats !== undefined && data !== undefined)
+    throw new UsageError('--nats and --data exclude each other: the state is shared, or in a folder');
+  const needsNats = Object.entries({ '--replicas': replicas, '--nats-sync': sync, '--nats-creds': credsFile });
+  for (const [flag, value] of needsNats)
+    if (nats === undefined && value !== undefined) throw new UsageError(`${flag} needs --nats`);
   return {
     port: parsePort('--port', values.port),
     grpcPort: values['grpc-port'] === undefined ? undefined : parsePort('--grpc-port', values['grpc-port']),
-    dataFolder: values.data,
+    dataFolder: nats === undefined ? (data ?? '.troupe') : undefined,
+    nats: nats === undefined ? undefined : natsSettings({ nats, replicas, sync, credsFile }, environment),
+    app,
     examples: !values['no-examples'],
   };
 }
@@ -48,24 +83,47 @@ function parsePort(flag: string, text: string): number {
 
 /** Serves until it is told to stop; resolves with the exit code. */
 export async function dev(args: readonly string[]): Promise<number> {
-  const { port, grpcPort, dataFolder, examples } = parseDevArguments(args);
+  const { grpcPort, ...options } = parseDevArguments(args);
   // Shown to those who find the data folder locked.
   process.title = 'troupe';
   const logger = serviceLogger();
   const stopped = stopSignal();
-  let service: Service;
+  const giveUp = new AbortController();
+  const starting = serve({ ...options, logger, signal: giveUp.signal });
+  let service: Service | undefined;
   try {
-    service = await serve({ port, dataFolder, examples, logger });
+    service = await Promise.race([starting, stopped.then(() => undefined)]);
   } catch (error) {
     // Of our own errors the message says all; others are bugs, and their stack is wanted.
     console.error(error instanceof TroupeError ? `troupe: ${error.message}` : error);
     return 1;
   }
+  if (service === undefined) {
+    logger.info({ signal: await stopped }, 'stopping before it has served; signal again to force it');
+    giveUp.abort();
+    const ended = starting
+      .then((late) => late.stop())
+      .catch((error: unknown) => {
+        const gaveUp = error instanceof Error && error.name === 'AbortError';
+        if (!gaveUp) logger.warn({ err: error }, 'it would not have served');
+      });
+    await Promise.race([ended, sleep(START_GRACE_MS, undefined, { ref: false })]);
+    return 0;
+  }
   if (grpcPort !== undefined) console.error('troupe: gRPC is not served yet; --grpc-port is ignored');
-  process.stdout.write(banner(service, examples, process.stdout.isTTY && process.stdout.hasColors()));
-  logger.info({ url: service.url, dataFolder: service.dataFolder }, 'serving');
+  const command = process.env['npm_lifecycle_event'] === 'start' ? 'npm start --' : 'troupe dev';
+  const another = startsAnother(args, service.port, command);
+  const coloured = process.stdout.isTTY && process.stdout.hasColors();
+  process.stdout.write(banner(service, { examples: options.examples, another }, coloured));
+  logger.info({ url: service.url, dataFolder: service.dataFolder, nats: service.shared, app: service.app }, 'serving');
   logger.info({ signal: await stopped }, 'stopping; signal again to force it');
   await service.stop();
   logger.info({}, 'stopped');
   return 0;
+}
+
+/** The command that starts another host as this one, on the next port. */
+export function startsAnother(args: readonly string[], port: number, command: string): string {
+  const others = args.filter((arg, index) => !arg.startsWith('--port') && args[index - 1] !== '--port');
+  return [command, ...others, '--port', port === 65_535 ? 0 : port + 1].join(' ');
 }

@@ -17,3 +17,9 @@ export class PortError extends TroupeError {
     this.port = port;
   }
 }
+
+/** NATS is there and does not let us in, or has no JetStream, or is something else. */
+export class NatsRefusedError extends TroupeError {
+  override readonly name = 'NatsRefusedError';
+  readonly code = 'nats_refused';
+}

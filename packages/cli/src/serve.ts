@@ -2,45 +2,65 @@ import { resolve } from 'node:path';
 import { consoleLogger, type Logger } from '@troupe/actors';
 import { serveHttp } from '@troupe/gateway/http';
 import { levelStore } from '@troupe/level';
-import { startHost, type WorkflowHost } from '@troupe/workflow';
+import { startHost, type WorkflowHost, type WorkflowHostOptions } from '@troupe/workflow';
 import { PortError } from './errors.ts';
 import { exampleActivities, exampleWorkflows } from './examples.ts';
+import type { NatsSettings } from './nats-settings.ts';
 
-/** What to serve, and where. */
+/** What to serve, where, and where its state is: in a folder, or shared with other hosts over NATS. */
 export interface ServeOptions {
   /** 0 takes any free one. */
   readonly port: number;
   /** Made if there is none. One process at a time may use it. */
-  readonly dataFolder: string;
+  readonly dataFolder?: string | undefined;
+  /** Instead of a folder. */
+  readonly nats?: NatsSettings | undefined;
+  /** Applications do not see each other. Default `"default"`. */
+  readonly app?: string | undefined;
   /** Whether the example workflows are registered. Default true. */
   readonly examples?: boolean;
   readonly logger?: Logger;
+  /** Ends the wait for the servers. */
+  readonly signal?: AbortSignal;
+}
+
+/** How a service shares its state. */
+export interface SharedState {
+  readonly servers: readonly string[];
+  readonly serverVersion: string;
+  readonly replicas: number;
 }
 
 /** A running service. Made by {@link serve}. */
 export interface Service {
   readonly url: string;
   readonly port: number;
-  /** Absolute. */
-  readonly dataFolder: string;
+  readonly app: string;
+  /** Absolute; undefined when the state is shared. */
+  readonly dataFolder: string | undefined;
+  readonly shared: SharedState | undefined;
   readonly host: WorkflowHost;
   /** Stops gracefully: no new requests, running turns finish, answers are sent, the store is closed. */
   stop(): Promise<void>;
 }
 
 /**
- * Serves workflows over HTTP on 127.0.0.1, with their state in a folder.
+ * Serves workflows over HTTP on 127.0.0.1, with their state in a folder, or shared with other hosts.
  *
  * @throws {StoreLockedError} when another process uses the folder
- * @throws {StoreUnavailableError} when the folder cannot be used
+ * @throws {StoreUnavailableError} when the folder, or the servers, cannot be used
+ * @throws {LayoutMismatchError} when the state was laid out for other settings
+ * @throws {NatsRefusedError} when the servers do not let us in
  * @throws {PortError} when the port cannot be used
  */
 export async function serve(options: ServeOptions): Promise<Service> {
-  const dataFolder = resolve(options.dataFolder);
   const logger = options.logger ?? consoleLogger;
+  const app = options.app ?? 'default';
   const examples = options.examples ?? true;
+  const { dataFolder, shared, ...state } = await stateOf(options, logger);
   const host = await startHost({
-    store: levelStore(dataFolder),
+    ...state,
+    app,
     workflows: examples ? exampleWorkflows : [],
     activities: examples ? exampleActivities : [],
     logger,
@@ -50,7 +70,9 @@ export async function serve(options: ServeOptions): Promise<Service> {
     return {
       url: server.url,
       port: server.port,
+      app,
       dataFolder,
+      shared,
       host,
       async stop() {
         await server.stop();
@@ -61,6 +83,20 @@ export async function serve(options: ServeOptions): Promise<Service> {
     await host.stop();
     throw portError(options.port, error);
   }
+}
+
+type State = Pick<WorkflowHostOptions, 'store' | 'cluster'> & Pick<Service, 'dataFolder' | 'shared'>;
+
+async function stateOf({ dataFolder, nats, signal }: ServeOptions, logger: Logger): Promise<State> {
+  if ((dataFolder === undefined) === (nats === undefined))
+    throw new TypeError('a service has either a dataFolder or nats');
+  if (dataFolder !== undefined) {
+    const absolute = resolve(dataFolder);
+    return { store: levelStore(absolute), dataFolder: absolute, shared: undefined };
+  }
+  // Only now: a service on a folder starts without the client package.
+  const { sharedState } = await import('./shared-state.ts');
+  return { ...(await sharedState(nats!, logger, signal)), dataFolder: undefined };
 }
 
 function portError(port: number, error: unknown): unknown {

@@ -47,10 +47,14 @@ export class RequestMetrics {
     write('troupe_workflow_instances_active', 'gauge', 'Workflow instances in memory.', [['', status.activeInstances]]);
     write('troupe_activities_running', 'gauge', 'Activities that run now.', [['', status.runningActivities]]);
     write('troupe_activities_waiting', 'gauge', 'Activities that wait for room.', [['', status.waitingActivities]]);
-    const { wakeUps, recovering } = host.actors.status();
+    const { wakeUps, recovering, partitions } = host.actors.status();
     write('troupe_actor_wake_ups', 'gauge', 'Actors that are to be looked at within minutes.', [['', wakeUps]]);
     write('troupe_actors_recovering', 'gauge', 'Actors whose activation was lost and did not come back yet.', [
       ['', recovering],
+    ]);
+    write('troupe_host_partitions', 'gauge', 'Partitions that this host serves.', [['', partitions]]);
+    write('troupe_cluster_members', 'gauge', 'Hosts that this host takes for alive, itself among them.', [
+      ['', host.actors.members().length],
     ]);
     write('troupe_host_ready', 'gauge', '1 when the host can take work.', [['', status.ready ? 1 : 0]]);
     write('troupe_http_requests_in_flight', 'gauge', 'HTTP requests that are being answered.', [['', this.inFlight]]);

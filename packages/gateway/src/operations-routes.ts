@@ -103,5 +103,6 @@ function metadata(call: HttpCall): Response {
     // The host is the worker: it has the code.
     workflows: { connectedWorkers: workflows.length > 0 ? 1 : 0, registered: workflows },
     activities,
+    cluster: { hostId: host.actors.hostId, members: host.actors.members().map(({ hostId }) => hostId) },
   });
 }

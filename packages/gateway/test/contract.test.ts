@@ -377,6 +377,7 @@ test('GET …/history pages through the events, payloads on request', async () =
 test('GET /v1.0/metadata tells what the host is and runs', async () => {
   const { json } = await new Caller(host, { appId: 'shop' }).get('/v1.0/metadata');
   expect(json).toMatchObject({ id: 'shop', workflows: { connectedWorkers: 1 } });
+  expect(json.cluster).toEqual({ hostId: host.actors.hostId, members: [host.actors.hostId] });
   expect(json.runtimeVersion).toMatch(/^\d+\.\d+\.\d+/);
   expect(json.actorRuntime.activeActors[0]).toMatchObject({ type: expect.any(String), count: expect.any(Number) });
 });

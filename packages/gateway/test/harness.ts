@@ -62,12 +62,15 @@ export class TestLogger implements Logger {
   }
 }
 
+export const workflowsOfTests = [echo, waiter, failing, exotic, traced, parent, order];
+export const activitiesOfTests = [seesTrace];
+
 /** A real host on a store in memory. */
 export async function startTestHost(store = new MemoryStore()): Promise<WorkflowHost> {
   return startHost({
     store,
-    workflows: [echo, waiter, failing, exotic, traced, parent, order],
-    activities: [seesTrace],
+    workflows: workflowsOfTests,
+    activities: activitiesOfTests,
     logger: new TestLogger(),
   });
 }

@@ -32,7 +32,7 @@ export interface ClientConnection {
   subscribe(
     subject: string,
     options?: { callback?: (error: Error | null, message: ClientMessage) => void },
-  ): { unsubscribe(): void };
+  ): { unsubscribe(): void; drain(): Promise<void> };
   flush(): Promise<void>;
   status(): AsyncIterable<ClientStatus>;
   reconnect(): Promise<void>;

@@ -20,7 +20,7 @@ import {
 } from './limits.ts';
 import { InboxRequests } from './requests.ts';
 import { serverInfoOf, unfitVersion } from './server.ts';
-import type { PublishOptions, ServerInfo, Wire, WireMessage, WireStatus } from './wire.ts';
+import type { EndSubscription, PublishOptions, ServerInfo, Wire, WireMessage, WireStatus } from './wire.ts';
 
 /** What a wire needs of its host. */
 export interface WireContext {
@@ -158,7 +158,7 @@ class ClientWire implements Wire {
     this.#client.publish(subject, data, options);
   }
 
-  subscribe(subject: string, onMessage: (message: WireMessage) => void): () => void {
+  subscribe(subject: string, onMessage: (message: WireMessage) => void): EndSubscription {
     if (this.#status === 'closed') throw this.#closedError();
     const { logger } = this.#context;
     const subscription = this.#client.subscribe(subject, {
@@ -179,19 +179,30 @@ class ClientWire implements Wire {
       if (!this.#subscriptions.delete(end) || this.#client.isClosed()) return;
       subscription.unsubscribe();
     };
+    const drain = async (): Promise<void> => {
+      if (!this.#subscriptions.has(end)) return;
+      // The client drains for as long as it may take to connect again; messages on a lost connection are lost.
+      if (this.#status === 'connected') await this.#whileConnected(subscription.drain()).catch(() => {});
+      end();
+    };
     this.#subscriptions.add(end);
-    return end;
+    return Object.assign(end, { drain });
   }
 
   flush(): Promise<void> {
     if (this.#status === 'closed') return Promise.reject(this.#closedError());
     if (this.#status === 'disconnected') return Promise.reject(disconnectedError());
+    return this.#whileConnected(this.#client.flush());
+  }
+
+  /** Rejects when the connection is lost before the promise is settled, or the promise is rejected. */
+  #whileConnected(promise: Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
       const endStatus = this.onStatus(() => {
         endStatus();
         reject(disconnectedError());
       });
-      this.#client.flush().then(
+      promise.then(
         () => {
           endStatus();
           resolve();

@@ -1,4 +1,4 @@
-import { TroupeError } from '@troupe/actors';
+import { TroupeError, type HostId } from '@troupe/actors';
 import type { RequestFailure } from './requests.ts';
 
 /** A server that Troupe cannot run on: too old, or without JetStream. The message says what to do. */
@@ -27,6 +27,21 @@ const REASONS: Readonly<Record<RequestFailure, string>> = {
   disconnected: 'the connection to NATS was lost',
   closed: 'the connection to NATS is closed',
 };
+
+/** A host that lacks actor types of a member would own actors that it cannot run. It is not let in. */
+export class HostMismatchError extends TroupeError {
+  override readonly name = 'HostMismatchError';
+  readonly code = 'host_mismatch';
+  readonly missing: readonly string[];
+
+  constructor(hostId: HostId, member: HostId, missing: readonly string[]) {
+    super(
+      `${hostId} cannot join: all hosts of an application register the same actor types, and ${member} has ` +
+        `${missing.join(', ')}, which this host lacks. Register them here, or use another application name`,
+    );
+    this.missing = missing;
+  }
+}
 
 /** What was thrown, as an error. */
 export function asError(thrown: unknown): Error {

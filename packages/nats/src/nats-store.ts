@@ -63,6 +63,7 @@ export interface NatsStoreOptions {
 /** Everything that lives from a start to a stop. */
 interface Running {
   readonly layout: StreamLayout;
+  readonly names: StreamNames;
   readonly wire: Wire;
   readonly requests: Requests;
   readonly publisher: Publisher;
@@ -157,6 +158,12 @@ export class NatsStore implements Store {
   async count(filter: ListFilter): Promise<Readonly<Record<string, number>>> {
     return await this.#started().listing.count(filter);
   }
+
+  /** Where the claims of partitions are kept, once the store is started. */
+  readonly claimNames = {
+    streamOf: (partition: PartitionId): string => this.#started().names.streamOf(partition),
+    claim: (partition: PartitionId): string => this.#started().names.claim(partition),
+  };
 
   /** This host owns the partition: its summaries are read and kept. */
   partitionAcquired(partition: PartitionId): void {
@@ -263,6 +270,7 @@ export class NatsStore implements Store {
     listing.start();
     return {
       layout,
+      names,
       wire,
       requests,
       publisher,

@@ -32,6 +32,13 @@ export interface ServerInfo {
 
 export type WireStatus = 'connected' | 'disconnected' | 'closed';
 
+/** Ends a subscription at once: what the server has sent and has not come yet is dropped. */
+export interface EndSubscription {
+  (): void;
+  /** Ends it when everything that the server has sent has come. Resolves then, or when the connection is lost. */
+  drain(): Promise<void>;
+}
+
 /** One connection. While it is disconnected, what is published waits in the client's buffer and may or may not arrive. */
 export interface Wire {
   readonly info: ServerInfo;
@@ -41,7 +48,7 @@ export interface Wire {
   /** @throws {TypeError} when the message is larger than the server takes; {@link StoreUnavailableError} when closed */
   publish(subject: string, data: Uint8Array, options?: PublishOptions): void;
   /** Messages of one subscription come in order. The callback does not throw. Returns how to end it. */
-  subscribe(subject: string, onMessage: (message: WireMessage) => void): () => void;
+  subscribe(subject: string, onMessage: (message: WireMessage) => void): EndSubscription;
   /** Resolves when the server has got everything that was published before. Rejects when the connection is lost. */
   flush(): Promise<void>;
   /** Told of every change of `status`, at once. Returns how to end it. */

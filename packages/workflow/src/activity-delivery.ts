@@ -14,19 +14,27 @@ import type { WorkflowActor } from './workflow-actor.ts';
 /** What a delivery needs of its host. */
 export interface DeliveryServices {
   readonly host: ActorHost;
-  readonly actor: WorkflowActor;
+  readonly actor: () => WorkflowActor;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** The instance has it, had no use for it, or cannot be told. */
+  delivered(task: DeliveredTask): void;
 }
+
+/** What there is to know of the attempt. */
+export type DeliveredTask = Pick<
+  ActivityTask,
+  'instanceId' | 'executionId' | 'sequence' | 'attempt' | 'name' | 'traceparent'
+>;
 
 /** Hands the result of an attempt to its instance until that has it, or is gone. */
 export class ActivityDelivery implements CallReceiver {
   readonly #services: DeliveryServices;
-  readonly #task: ActivityTask;
+  readonly #task: DeliveredTask;
   #result: ActivityResult;
   #failures = 0;
 
-  constructor(services: DeliveryServices, task: ActivityTask, result: ActivityResult) {
+  constructor(services: DeliveryServices, task: DeliveredTask, result: ActivityResult) {
     this.#services = services;
     this.#task = task;
     this.#result = result;
@@ -35,20 +43,23 @@ export class ActivityDelivery implements CallReceiver {
   send(): void {
     const { host, actor } = this.#services;
     const { instanceId, executionId, sequence, attempt, traceparent } = this.#task;
-    host.post(actor, instanceId, 'activityEnded', [executionId, sequence, attempt, this.#result], this, {
+    host.post(actor(), instanceId, 'activityEnded', [executionId, sequence, attempt, this.#result], this, {
       timeoutMs: Infinity,
       traceparent,
     });
   }
 
   resolve(): void {
-    // The instance has it, or had no use for it.
+    this.#services.delivered(this.#task);
   }
 
   reject(error: unknown): void {
     const { clock, host, logger } = this.#services;
     if (error instanceof NotExecutedError || error instanceof OutcomeUnknownError) {
-      if (host.status().stopping) return;
+      if (host.status().stopping) {
+        this.#services.delivered(this.#task);
+        return;
+      }
       const delayMs = Math.min(RESULT_RETRY_MS_MIN * 2 ** this.#failures++, RESULT_RETRY_MS_MAX);
       clock.setTimeout(() => this.send(), delayMs);
     } else if (this.#result.ok) {
@@ -59,6 +70,7 @@ export class ActivityDelivery implements CallReceiver {
     } else {
       const { instanceId, name } = this.#task;
       logger.error({ instanceId, activity: name, err: error }, 'the failure of an activity was refused');
+      this.#services.delivered(this.#task);
     }
   }
 }

@@ -1,6 +1,7 @@
 import { copyPayload, type Clock, type Logger } from '@troupe/actors';
 import type { ActivityContext, ActivityOptions, AnyActivity } from './activity.ts';
-import type { StepBody } from './command.ts';
+import type { CodeDirectory } from './code-directory.ts';
+import { SessionBody, type StepBody } from './command.ts';
 import { ActivityTimeoutError, NonRetryableError, ValidationError } from './errors.ts';
 import { failureOf } from './failure.ts';
 import { NOT_REGISTERED_WAIT_MS } from './limits.ts';
@@ -9,6 +10,7 @@ import { Queue } from './queue.ts';
 import type { Registry } from './registry.ts';
 import { validated } from './schema.ts';
 import { SmallMap } from './small-map.ts';
+import type { RetryPolicy } from './retry.ts';
 import type { Failure } from './status.ts';
 
 /** One attempt of an activity. */
@@ -21,16 +23,43 @@ export interface ActivityTask {
   readonly name: string;
   readonly input: unknown;
   readonly options: ActivityOptions;
-  /** A closure of the workflow's code; undefined: a registered activity. */
-  readonly body: StepBody | undefined;
+  /** A closure of the workflow's code, here or on another host; undefined: a registered activity. */
+  readonly body: StepBody | SessionBody | undefined;
   readonly lastHeartbeat: unknown;
   readonly traceparent: string | undefined;
+  /** It may be under way already, on a host that had the instance before or was asked by it. */
+  readonly again: boolean;
 }
 
 /** How an attempt ended. */
 export type ActivityResult =
   | { readonly ok: true; readonly result: unknown }
-  | { readonly ok: false; readonly failure: Failure; readonly retryable: boolean; readonly heartbeat: unknown };
+  | {
+      readonly ok: false;
+      readonly failure: Failure;
+      readonly retryable: boolean;
+      readonly heartbeat: unknown;
+      /** The policy of the definition, without its function, where that is on another host. */
+      readonly definedRetry?: RetryPolicy | undefined;
+      /** `retryable` says what a function of the code says. */
+      readonly decided?: true;
+    };
+
+/** Takes attempts to other hosts. */
+export interface Elsewhere {
+  /** Takes it to another host, now or when one answers. False: there is none for it. `mayStay`: it could wait here. */
+  take(attempt: Attempt, mayStay: boolean): boolean;
+  /** Nobody has the definition: waits for a host that has it. */
+  await(attempt: Attempt): void;
+  /** Looks for a host that has it under way; `begin` is called if there is none. */
+  find(attempt: Attempt, begin: () => void): void;
+  /** Whoever has it lets go of it. */
+  abort(attempt: Attempt): void;
+  /** Everybody lets go of what they have of an execution. */
+  abortEverywhere(executionId: string): void;
+  /** This host stops before it was done. */
+  giveBack(task: ActivityTask): void;
+}
 
 /** Runs activity bodies, so many at once, and hands each result to `deliver`, which takes care of it from there. */
 export class ActivityRunner {
@@ -39,6 +68,8 @@ export class ActivityRunner {
   readonly #logger: Logger;
   readonly #concurrency: number;
   readonly #deliver: (task: ActivityTask, result: ActivityResult) => void;
+  readonly #directory: CodeDirectory;
+  #elsewhere: Elsewhere | undefined;
   /** Attempts that wait or run, by execution and sequence. An execution keeps its place between two of them. */
   readonly #attempts = new Map<string, AttemptTable>();
   readonly #queue = new Queue<Attempt>();
@@ -51,13 +82,63 @@ export class ActivityRunner {
     clock: Clock;
     logger: Logger;
     concurrency: number;
+    directory: CodeDirectory;
     deliver: (task: ActivityTask, result: ActivityResult) => void;
   }) {
     this.#registry = parts.registry;
     this.#clock = parts.clock;
     this.#logger = parts.logger;
     this.#concurrency = parts.concurrency;
+    this.#directory = parts.directory;
     this.#deliver = parts.deliver;
+  }
+
+  /** Says who takes attempts to other hosts. */
+  connect(elsewhere: Elsewhere): void {
+    this.#elsewhere = elsewhere;
+  }
+
+  /** Slots that nobody waits for; less than 0: so many wait. */
+  get free(): number {
+    return this.#concurrency - this.#running - this.#queue.length;
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Attempts that are on other hosts. */
+  away = 0;
+
+  /** Whether any attempt is on another host: read for every result that comes. */
+  get anyAway(): boolean {
+    return this.away > 0;
+  }
+
+  /** A result has come to its instance. */
+  arrived(executionId: string, sequence: number, attempt: number): void {
+    const found = this.find(executionId, sequence);
+    if (found?.where !== undefined && found.task.attempt <= attempt) this.drop(found);
+  }
+
+  find(executionId: string, sequence: number): Attempt | undefined {
+    return this.#attempts.get(executionId)?.get(sequence);
+  }
+
+  /** An attempt that is on another host, or was to go to one, is nobody's business here any more. */
+  drop(attempt: Attempt): void {
+    this.settle(attempt, undefined);
+    const { executionId, sequence } = attempt.task;
+    const ofExecution = this.#attempts.get(executionId);
+    if (ofExecution?.get(sequence) !== attempt) return;
+    ofExecution.delete(sequence);
+    if (ofExecution.size === 0 && ofExecution.left) this.#attempts.delete(executionId);
+  }
+
+  /** Notes where an attempt is; undefined: here. */
+  settle(attempt: Attempt, where: string | undefined): void {
+    if ((attempt.where === undefined) !== (where === undefined)) this.away += where === undefined ? -1 : 1;
+    attempt.where = where;
   }
 
   get running(): number {
@@ -70,24 +151,82 @@ export class ActivityRunner {
 
   /** Begins an attempt as soon as there is room. What waits or runs already is not begun again. */
   start(task: ActivityTask): void {
-    if (this.#stopped) return;
+    const attempt = this.#added(task);
+    if (attempt === undefined) return;
+    if (task.again && !this.#directory.alone) {
+      this.settle(attempt, LOOKED_FOR);
+      this.#elsewhere!.find(attempt, () => this.place(attempt));
+    } else this.place(attempt);
+  }
+
+  /** Undefined: it waits or runs already. */
+  #added(task: ActivityTask): Attempt | undefined {
+    if (this.#stopped) return undefined;
     let ofExecution = this.#attempts.get(task.executionId);
     if (ofExecution === undefined) this.#attempts.set(task.executionId, (ofExecution = new AttemptTable()));
-    else if (ofExecution.get(task.sequence) !== undefined) return;
+    else {
+      const known = ofExecution.get(task.sequence);
+      if (known !== undefined) {
+        // A closure of a session that is gone: unless somebody runs it, nobody will.
+        if (!(known.task.body instanceof SessionBody) || known.task.body === task.body) return undefined;
+        this.settle(known, undefined);
+      }
+    }
     const attempt = new Attempt(task, this.#clock, this.#logger);
     ofExecution.left = false;
     ofExecution.set(task.sequence, attempt);
-    if (task.body === undefined && this.#registry.activity(task.name) === undefined) this.#awaitDefinition(attempt);
-    else if (this.#running < this.#concurrency) this.#run(attempt);
+    return attempt;
+  }
+
+  /** Begins it here if there is room and code for it, else where there is; else it waits. */
+  place(attempt: Attempt): void {
+    if (this.#stopped || attempt.aborted !== undefined) return;
+    this.settle(attempt, undefined);
+    const { body, name } = attempt.task;
+    if (body instanceof SessionBody) this.#elsewhere!.take(attempt, false);
+    else if (body === undefined && this.#registry.activity(name) === undefined) {
+      if (this.#directory.alone || !this.#elsewhere!.take(attempt, false)) this.#awaitDefinition(attempt);
+    } else if (this.#running < this.#concurrency) this.#run(attempt);
+    else if (this.#directory.alone || body !== undefined || !this.#elsewhere!.take(attempt, true))
+      this.#queue.push(attempt);
+  }
+
+  /** As {@link start}, for another host: it is run here or not at all. */
+  startFor(task: ActivityTask, mayRefuse: boolean): 'taken' | 'full' | 'missing' {
+    const known = this.find(task.executionId, task.sequence);
+    // It may have come here from a host that does not know that it did.
+    if (known !== undefined && known.where === undefined && !known.missing) return 'taken';
+    if (this.#stopped || (task.body === undefined && this.#registry.activity(task.name) === undefined))
+      return 'missing';
+    if (mayRefuse && this.free <= 0) return 'full';
+    if (known !== undefined) this.drop(known);
+    this.enqueue(this.#added(task)!);
+    this.leave(task.executionId);
+    return 'taken';
+  }
+
+  /** It can wait here, whatever the others say. */
+  enqueue(attempt: Attempt): void {
+    if (this.#stopped) return;
+    if (this.#running < this.#concurrency) this.#run(attempt);
     else this.#queue.push(attempt);
   }
 
-  /** Aborts what runs for an execution; its results are dropped. */
-  abort(executionId: string, reason: Error): void {
+  /**
+   * Aborts what runs for an execution; its results are dropped.
+   *
+   * @param everywhere other hosts may run what this one does not know of
+   */
+  abort(executionId: string, reason: Error, everywhere: boolean): void {
     const aborted = this.#attempts.get(executionId);
+    if (everywhere && !this.#directory.alone) this.#elsewhere!.abortEverywhere(executionId);
     if (aborted === undefined) return;
     this.#attempts.delete(executionId);
-    for (const attempt of aborted.values()) attempt.abort(reason);
+    for (const attempt of aborted.values()) {
+      if ((attempt.where !== undefined && !everywhere) || attempt.missing) this.#elsewhere?.abort(attempt);
+      this.settle(attempt, undefined);
+      attempt.abort(reason);
+    }
   }
 
   /** The execution is in memory no more: when the attempts that still run have ended there will be no others. */
@@ -101,7 +240,8 @@ export class ActivityRunner {
   /** Aborts everything and begins nothing more. Resolves when the bodies have ended, or after `graceMs`. */
   async stop(graceMs: number): Promise<void> {
     this.#stopped = true;
-    this.#queue.clear();
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift())
+      this.#elsewhere?.giveBack(next.task);
     const reason = new Error('the host is stopping');
     for (const attempts of this.#attempts.values()) for (const attempt of attempts.values()) attempt.abort(reason);
     if (this.#running === 0) return;
@@ -114,12 +254,17 @@ export class ActivityRunner {
     });
   }
 
-  /** Nobody here has it. Another host may: it fails only after a while. */
+  /** Nobody has it. A host that comes may: it fails only after a while. */
   #awaitDefinition(attempt: Attempt): void {
     const { name, instanceId } = attempt.task;
+    this.#elsewhere?.await(attempt);
+    if (attempt.missing) return;
+    attempt.missing = true;
     this.#logger.warn({ activity: name, instanceId }, 'an activity is not registered');
     this.#clock.setTimeout(() => {
-      const failure = failureOf(this.#registry.activityMissing(name));
+      if (!attempt.missing) return;
+      this.settle(attempt, undefined);
+      const failure = failureOf(this.#directory.activityMissing(name));
       this.#ended(attempt, { ok: false, failure, retryable: false, heartbeat: undefined });
     }, NOT_REGISTERED_WAIT_MS);
   }
@@ -131,6 +276,7 @@ export class ActivityRunner {
       this.#left();
       return;
     }
+    attempt.missing = false;
     const { task } = attempt;
     const definition = task.body === undefined ? this.#registry.activity(task.name)! : undefined;
     try {
@@ -186,6 +332,7 @@ export class ActivityRunner {
     ofExecution.delete(sequence);
     if (ofExecution.size === 0 && ofExecution.left) this.#attempts.delete(executionId);
     if (!this.#stopped || result.ok) this.#deliver(attempt.task, result);
+    else this.#elsewhere?.giveBack(attempt.task);
   }
 
   /** Makes room for the next. */
@@ -202,7 +349,9 @@ export class ActivityRunner {
 }
 
 function runBody(attempt: Attempt, definition: AnyActivity | undefined, input: unknown): unknown {
-  return definition === undefined ? attempt.task.body!(attempt.signal) : definition.run(attempt, copyPayload(input));
+  return definition === undefined
+    ? (attempt.task.body as StepBody)(attempt.signal)
+    : definition.run(attempt, copyPayload(input));
 }
 
 function isChecked({ options }: AnyActivity): boolean {
@@ -217,17 +366,26 @@ function needsWatch(options: ActivityOptions): boolean {
   return options.startToCloseTimeoutMs !== undefined || options.heartbeatTimeoutMs !== undefined;
 }
 
+/** In place of a host: somebody may have it, and is being asked. */
+export const LOOKED_FOR = '';
+
 class AttemptTable extends SmallMap<number, Attempt> {
   /** Nobody of the execution is there to begin another. */
   left = false;
 }
 
 /** One attempt that waits or runs. What it hardly ever needs is made when it is asked for. */
-class Attempt implements ActivityContext {
-  readonly task: ActivityTask;
+export class Attempt implements ActivityContext {
+  task: ActivityTask;
   readonly logger: Logger;
   heartbeatDetail: unknown;
   aborted: Error | undefined;
+  /** The other host that has it; undefined: none. */
+  where: string | undefined;
+  /** It waits for somebody who has its definition. */
+  missing = false;
+  /** Hosts that would not have it. */
+  refusedBy: Set<string> | undefined;
   readonly #clock: Clock;
   #controller: AbortController | undefined;
   #onHeartbeat: (() => void) | undefined;

@@ -5,13 +5,24 @@ import type { Failure } from './status.ts';
 /** A closure of the workflow's code that is run as an activity. */
 export type StepBody = (signal: AbortSignal) => unknown;
 
+/** A closure of code that runs on another host: it can be run only there. */
+export class SessionBody {
+  readonly hostId: string;
+  readonly sessionId: string;
+
+  constructor(hostId: string, sessionId: string) {
+    this.hostId = hostId;
+    this.sessionId = sessionId;
+  }
+}
+
 /** What the workflow's code asked for in one drain. The event is what the history records. */
 export type Command =
   | {
       readonly type: 'ScheduleActivity';
       readonly event: CommandEvent & { type: 'ActivityScheduled' };
       readonly options: ActivityOptions;
-      readonly body: StepBody | undefined;
+      readonly body: StepBody | SessionBody | undefined;
       readonly at: string | undefined;
     }
   | {

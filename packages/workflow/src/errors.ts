@@ -213,6 +213,13 @@ export class OutsideTurnError extends TroupeError {
   readonly code = 'outside_turn';
 }
 
+/** Whether the code itself is why it cannot go on. */
+export function isFault(error: unknown): error is Error {
+  return (
+    error instanceof NondeterminismError || error instanceof NonDurableWaitError || error instanceof OutsideTurnError
+  );
+}
+
 /** An error made of a failure: its name, message and causes. */
 export function failureAsError(failure: Failure): Error {
   const error = new Error(

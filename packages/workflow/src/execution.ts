@@ -9,13 +9,18 @@
 // W4  A result is recorded once: later ones find nothing pending.
 // W5  What the code scheduled and did not wait for runs all the same: the end waits for no activity, and drops none whose
 //     first attempt has not ended. Only terminate and continue-as-new do.
+// W6  The event of a turn that is out is the first of the inbox until the answer is taken in: whoever loads the instance
+//     meanwhile has the code meet it again. An answer that comes while the instance is suspended waits for the resume.
+// W7  A session that is lost is nobody's fault: another is opened, and what was under way is looked for before it is begun
+//     again.
 
 import type { ActivityResult } from './activity-runner.ts';
 import { CodeTurn, type CodeTurnOwner } from './code-turn.ts';
+import type { WorkflowCode } from './code-directory.ts';
 import { isRecorded, type Command, type Outcome } from './command.ts';
 import { EndWaiters, type EndWait } from './end-waiters.ts';
-import { NondeterminismError, NonDurableWaitError, OutsideTurnError, WorkflowTerminatedError } from './errors.ts';
-import type { ExecutorSession, TurnAnswer } from './executor.ts';
+import { isFault, WorkflowTerminatedError } from './errors.ts';
+import type { ExecutorSession, LateAnswer, OpenWork, TurnAnswer } from './executor.ts';
 import { failureOf } from './failure.ts';
 import type { HistoryEvent, InputEvent } from './history.ts';
 import { owned, resultEvent } from './input-event.ts';
@@ -27,7 +32,7 @@ import { CODE_REMINDER, RETENTION_REMINDER, START_REMINDER, TIMER_REMINDER } fro
 import type { ChildLink } from './instance-request.ts';
 import type { Context, InstanceServices } from './instance-services.ts';
 import type { InboxItem, InstanceState, ParentLink } from './instance-state.ts';
-import { HISTORY_LENGTH_MAX, NOT_REGISTERED_WAIT_MS } from './limits.ts';
+import { HISTORY_LENGTH_MAX, NOT_REGISTERED_WAIT_MS, REOPEN_DELAY_MS_MAX, REOPEN_DELAY_MS_MIN } from './limits.ts';
 import { compareVersions } from './registry.ts';
 import { validated } from './schema.ts';
 import type { Failure } from './status.ts';
@@ -43,11 +48,19 @@ export class Execution implements CodeTurnOwner {
   readonly #activities: InstanceActivities;
   readonly #children: InstanceChildren;
   state: InstanceState;
-  definition: AnyWorkflow | undefined;
+  /** Undefined: nobody has it, as far as this host knows. */
+  code: WorkflowCode | undefined;
   #session: ExecutorSession | undefined;
   /** The session has caught up with the history. */
   #live = false;
+  /** The code was asked something, and answers later. */
   #turnOut = false;
+  /** Sessions in a row that were lost before they answered. */
+  #losses = 0;
+  /** The session of code that has ended: closures that it left behind are run by it. */
+  #leftSession: ExecutorSession | undefined;
+  /** Failed attempts that came while the code was being brought to where it can say what they mean. */
+  #early: { sequence: number; attempt: number; result: ActivityResult }[] | undefined;
   #bufferedEvents = 0;
   /** What was done before the code was let go is not durable yet: a replay would not see it. */
   #settling = false;
@@ -62,10 +75,16 @@ export class Execution implements CodeTurnOwner {
     this.state = state;
   }
 
-  findDefinition(): void {
+  findCode(): void {
     const { workflowName, version } = this.state;
     // No version: it was started when nobody had the code, and takes the newest there is when somebody has.
-    this.definition = this.#services.registry.workflow(workflowName, version === '' ? undefined : version);
+    this.code = this.#services.directory.workflow(workflowName, version === '' ? undefined : version);
+  }
+
+  /** What other hosts have may have changed; what this one has does not. */
+  #hasCode(): boolean {
+    if (this.code?.definition === undefined) this.findCode();
+    return this.code !== undefined;
   }
 
   /** Events that wait to be taken, by the execution or by its code. */
@@ -79,17 +98,17 @@ export class Execution implements CodeTurnOwner {
   begin(
     ctx: Context,
     state: InstanceState,
-    definition: AnyWorkflow | undefined,
+    code: WorkflowCode | undefined,
     input: unknown,
   ): CodeTurn | Promise<void> | undefined {
     this.#reset(ctx, state);
-    this.definition = definition;
+    this.code = code;
     this.#services.meter.started += 1;
     const started: InputEvent = { type: 'WorkflowStarted', at: state.createdAtMs, name: state.workflowName, input };
     if (state.startAtMs !== undefined && state.startAtMs > state.createdAtMs) {
       state.inbox.push({ event: started, traceparent: ctx.traceparent });
       ctx.setReminder(START_REMINDER, { dueAtMs: state.startAtMs });
-    } else if (definition === undefined) {
+    } else if (code === undefined) {
       this.#wait(ctx, { event: started, traceparent: ctx.traceparent });
       if (state.parent !== undefined) ctx.setReminder(CODE_REMINDER, { delayMs: NOT_REGISTERED_WAIT_MS });
     } else {
@@ -131,8 +150,8 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     if (state.undoing || state.inbox.some(({ event }) => event.type === 'UndoRequested')) return;
     const event = { type: 'UndoRequested', at: ctx.nowMs(), output } as const;
-    // Before what waits: from now on the code asks for nothing new. Only a start goes first.
-    state.inbox.splice(state.startWaits ? 1 : 0, 0, { event, traceparent: ctx.traceparent });
+    // Before what waits: from now on the code asks for nothing new. Only a start goes first, and what is out.
+    state.inbox.splice(state.startWaits || this.#turnOut ? 1 : 0, 0, { event, traceparent: ctx.traceparent });
     state.suspended = false;
     ctx.changed();
     this.#summarize(ctx);
@@ -170,9 +189,12 @@ export class Execution implements CodeTurnOwner {
       await this.#activityEndedLive(ctx, sequence, attempt, result);
       return;
     }
-    // The code cannot be resumed here. Whether a failed attempt is the last only the code's options tell: it is begun again
-    // with the code. A result waits, and the one that is sent again after that is dropped.
-    if (!result.ok) return;
+    // The code cannot be resumed now. Whether a failed attempt is the last only the code's options tell: unless the code is
+    // on its way it is begun again with the code. A result waits, and the one that is sent again after that is dropped.
+    if (!result.ok) {
+      if (this.#turnOut) (this.#early ??= []).push({ sequence, attempt, result });
+      return;
+    }
     if (this.state.inbox.some(({ event }) => 'sequence' in event && event.sequence === sequence)) return;
     this.#wait(ctx, { event: resultEvent(ctx.nowMs(), sequence, attempt, result), traceparent: ctx.traceparent });
   }
@@ -186,7 +208,16 @@ export class Execution implements CodeTurnOwner {
     const taken = this.#activities.take(ctx, this.state, sequence, attempt, result);
     if (taken === 'settled') return this.receive(ctx, resultEvent(ctx.nowMs(), sequence, attempt, result));
     if (taken === 'retried') this.#noteWork(ctx);
+    if (taken === 'undecided' && !result.ok) this.#askRetry(sequence, attempt, result);
     return undefined;
+  }
+
+  /** Only a function of the code can tell: the result comes once more with what it says. */
+  #askRetry(sequence: number, attempt: number, result: ActivityResult & { ok: false }): void {
+    const { executionId } = this.state;
+    this.#session!.askRetry(sequence, attempt, result.failure, (retryable) =>
+      this.#services.deliver(this.#id, executionId, sequence, attempt, { ...result, retryable, decided: true }),
+    );
   }
 
   /** An activity that the code did not wait for has had its attempt. */
@@ -201,19 +232,31 @@ export class Execution implements CodeTurnOwner {
   /** After a crash: begins again what the code did not wait for. */
   async #beginLeftBehind(ctx: Context): Promise<void> {
     const { state } = this;
-    if (state.leftBehind.length === 0 || this.definition === undefined) return;
+    if (state.leftBehind.length === 0 || !this.#hasCode()) return;
     try {
-      const { activities } = await this.#openSession().replay(await this.#history.past(state, ctx.nextEntry));
-      this.#activities.restore(activities);
-      this.#activities.beginLeftBehind(ctx, state);
+      if (this.#leftSession === undefined) {
+        const session = this.#openSession();
+        this.#session = undefined;
+        const replayed = this.#replayIn(ctx, session);
+        if (replayed === undefined) this.#leftSession = session;
+        else this.#begunAgain(ctx, await replayed);
+        return;
+      }
+      const late = this.#leftSession.takeLate();
+      if (late?.kind === 'replayed') this.#begunAgain(ctx, late.open);
+      else if (late?.kind === 'fault') throw late.fault;
+      else if (late !== undefined) this.#lost(ctx);
     } catch (error) {
       if (!isFault(error)) throw error;
       const of = { instanceId: this.#id, workflow: state.workflowName, err: error };
       this.#services.logger.error(of, 'activities that an ended workflow had not waited for cannot be begun again');
-    } finally {
-      this.#closeSession();
-      this.#activities.clear();
     }
+  }
+
+  #begunAgain(ctx: Context, { activities }: OpenWork): void {
+    this.#activities.restore(activities);
+    this.#activities.beginLeftBehind(ctx, this.state);
+    this.#activities.clear();
   }
 
   async childEnded(
@@ -239,8 +282,8 @@ export class Execution implements CodeTurnOwner {
   /** A child that nobody here can run has waited long enough for its code. */
   codeDue(ctx: Context): void {
     const { state } = this;
-    if (!state.startWaits || this.definition !== undefined) return;
-    const missing = this.#services.registry.workflowMissing(state.workflowName, state.version);
+    if (!state.startWaits || this.#hasCode()) return;
+    const missing = this.#services.directory.workflowMissing(state.workflowName, state.version);
     this.end(ctx, { type: 'failed', failure: failureOf(missing) });
   }
 
@@ -252,7 +295,7 @@ export class Execution implements CodeTurnOwner {
 
   async retryDue(ctx: Context, sequence: number): Promise<void> {
     // While suspended or stalled nothing new begins: what is due then begins when the code goes on.
-    if (!(await this.#resumeCode(ctx))) this.#stallWithoutCode(ctx);
+    if (!(this.#live ? this.#goesOn(ctx) : await this.#resumeCode(ctx))) this.#stallWithoutCode(ctx);
     else if (this.#activities.retry(ctx, this.state, sequence)) this.#noteWork(ctx);
   }
 
@@ -264,13 +307,15 @@ export class Execution implements CodeTurnOwner {
       return;
     }
     if (state.stalled !== undefined && !state.suspended) {
-      this.findDefinition();
-      if (this.definition === undefined) return;
+      this.findCode();
+      if (this.code === undefined) return;
       state.stalled = undefined;
       ctx.changed();
       this.#summarize(ctx);
     }
     const { status } = state;
+    if (this.#session?.sessionId !== undefined && !state.suspended && (await this.#takeLate(ctx)) && !this.#live)
+      return;
     if (!(await this.#resumeCode(ctx))) {
       this.#stallWithoutCode(ctx);
       return;
@@ -287,21 +332,89 @@ export class Execution implements CodeTurnOwner {
     this.#noteWork(ctx);
   }
 
+  /** A session has answered what it was asked in an earlier turn. */
+  async codeAnswered(ctx: Context, sessionId: string): Promise<void> {
+    const session = this.#session ?? this.#leftSession;
+    if (session?.sessionId === sessionId) await this.proceed(ctx);
+  }
+
+  /** A host was lost on which a closure of this session ran. */
+  closureLost(ctx: Context, sessionId: string): void {
+    const session = this.#session ?? this.#leftSession;
+    if (session?.sessionId === sessionId) this.#lost(ctx);
+  }
+
+  /** Takes in the answer of a turn that is out. False: it has not come. */
+  async #takeLate(ctx: Context): Promise<boolean> {
+    const late = this.#session!.takeLate();
+    if (late === undefined) return false;
+    this.#turnOut = false;
+    if (late.kind === 'lost') {
+      this.#lost(ctx);
+    } else {
+      this.#losses = 0;
+      await this.#takeAnswer(ctx, late);
+    }
+    return true;
+  }
+
+  async #takeAnswer(ctx: Context, late: Exclude<LateAnswer, { kind: 'lost' }>): Promise<void> {
+    const { state } = this;
+    if (late.kind === 'fault') this.#stall(ctx, late.fault);
+    else if (late.kind === 'replayed') {
+      this.#caughtUp(ctx, late.open);
+      const early = this.#early;
+      this.#early = undefined;
+      for (const { sequence, attempt, result } of early ?? [])
+        await this.#activityEndedLive(ctx, sequence, attempt, result);
+    } else {
+      const { event, traceparent } = state.inbox.shift()!;
+      ctx.changed();
+      await this.answered(ctx, event, traceparent, late.answer);
+    }
+  }
+
+  /** W7 */
+  #lost(ctx: Context): void {
+    this.#closeSession();
+    this.#leftSession?.close();
+    this.#leftSession = undefined;
+    this.#activities.clear();
+    this.#settling = true;
+    const delayMs =
+      this.#losses === 0 ? 0 : Math.min(REOPEN_DELAY_MS_MIN * 2 ** Math.min(this.#losses, 10), REOPEN_DELAY_MS_MAX);
+    this.#losses += 1;
+    const reopen = (): void => {
+      this.#settling = false;
+      this.#services.proceed(this.#id);
+    };
+    // What was appended last is durable then, and a replay sees it.
+    ctx.afterCommit(() => {
+      if (delayMs === 0) reopen();
+      else this.#services.clock.setTimeout(reopen, delayMs);
+    });
+    if (this.state.ended === undefined) ctx.setWork(true);
+  }
+
   // ── Running the code ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  #canRun(ctx: Context): boolean {
+  /** Whether the code could be told something now, if nothing were out. */
+  #goesOn(ctx: Context): boolean {
     const { state } = this;
     return (
-      this.definition !== undefined &&
       state.ended === undefined &&
       !state.suspended &&
       state.stalled === undefined &&
-      !this.#turnOut &&
       !this.#settling &&
       (state.startAtMs === undefined ||
         state.startedAtMs !== undefined ||
-        !ctx.reminders().some((reminder) => reminder.name === START_REMINDER))
+        !ctx.reminders().some((reminder) => reminder.name === START_REMINDER)) &&
+      this.#hasCode()
     );
+  }
+
+  #canRun(ctx: Context): boolean {
+    return !this.#turnOut && this.#goesOn(ctx);
   }
 
   /** Takes an event in: the code meets it now, or it waits in the inbox. */
@@ -329,8 +442,8 @@ export class Execution implements CodeTurnOwner {
   /** An execution that has begun has something to do and nobody here can run it: that is to be seen, and tried again. */
   #stallWithoutCode(ctx: Context): void {
     const { state } = this;
-    if (this.definition !== undefined || state.startWaits || state.stalled !== undefined) return;
-    this.#stall(ctx, this.#services.registry.workflowMissing(state.workflowName, state.version));
+    if (state.startWaits || state.stalled !== undefined || this.#hasCode()) return;
+    this.#stall(ctx, this.#services.directory.workflowMissing(state.workflowName, state.version));
   }
 
   /** Has the code where the history ends. False when it cannot be run now. */
@@ -344,18 +457,39 @@ export class Execution implements CodeTurnOwner {
     return true;
   }
 
-  async #replay(ctx: Context, session: ExecutorSession): Promise<boolean> {
+  #replay(ctx: Context, session: ExecutorSession): Promise<boolean> | false {
+    const replayed = this.#replayIn(ctx, session);
+    if (replayed !== undefined) return this.#replayed(ctx, replayed);
+    this.#turnOut = true;
+    this.#noteWork(ctx);
+    return false;
+  }
+
+  #replayIn(ctx: Context, session: ExecutorSession): Promise<OpenWork> | undefined {
     const { state } = this;
+    const { nextEntry } = ctx;
+    if (session.sessionId === undefined) return session.replay(() => this.#history.past(state, nextEntry));
+    // Read beside this turn: by then what earlier ones appended is durable.
+    const durable = new Promise<void>((resolve) => ctx.afterCommit(resolve));
+    return session.replay(() => durable.then(() => this.#history.past(state, nextEntry)));
+  }
+
+  async #replayed(ctx: Context, replayed: Promise<OpenWork>): Promise<boolean> {
     try {
-      const past = await this.#history.past(state, ctx.nextEntry);
-      const { activities, children } = await session.replay(past);
-      this.#activities.restore(activities);
-      this.#children.restore(children);
+      this.#caughtUp(ctx, await replayed);
+      return true;
     } catch (error) {
       if (!isFault(error)) throw error;
       this.#stall(ctx, error);
       return false;
     }
+  }
+
+  /** The code is where the history ends. */
+  #caughtUp(ctx: Context, { activities, children }: OpenWork): void {
+    const { state } = this;
+    this.#activities.restore(activities);
+    this.#children.restore(children);
     for (const { event } of state.inbox) {
       if (event.type === 'ActivityCompleted' || event.type === 'ActivityFailed') {
         this.#activities.drop(event.sequence);
@@ -366,12 +500,11 @@ export class Execution implements CodeTurnOwner {
     this.#activities.beginAgain(ctx, state);
     this.#live = true;
     this.#noteWork(ctx);
-    return true;
   }
 
   #openSession(): ExecutorSession {
     const { parent } = this.state;
-    this.#session ??= this.#services.executor.open(this.definition!, {
+    this.#session ??= this.#services.executor.open(this.code!, {
       instanceId: this.#id,
       executionId: this.state.executionId,
       parent: parent === undefined || parent.instanceId === '' ? undefined : { instanceId: parent.instanceId },
@@ -385,6 +518,7 @@ export class Execution implements CodeTurnOwner {
     this.#services.activities.leave(this.state.executionId);
     this.#live = false;
     this.#turnOut = false;
+    this.#early = undefined;
     this.#bufferedEvents = 0;
   }
 
@@ -396,6 +530,9 @@ export class Execution implements CodeTurnOwner {
     this.#turnOut = true;
     this.state.inbox.unshift({ event, traceparent });
     ctx.changed();
+    this.#noteWork(ctx);
+    // What the code makes of it is summarized when it has answered.
+    if (event.type === 'WorkflowStarted') this.#summarize(ctx);
     return undefined;
   }
 
@@ -453,7 +590,7 @@ export class Execution implements CodeTurnOwner {
   ): Promise<void> | undefined {
     const { state } = this;
     if (event.type === 'WorkflowStarted') {
-      state.version = this.definition!.version;
+      state.version = this.code!.version;
       state.startedAtMs ??= ctx.nowMs();
       this.#history.noteInput(event.input);
       ctx.changed();
@@ -508,7 +645,7 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     let hasWork = state.leftBehind.length > 0;
     if (state.ended === undefined) {
-      hasWork = (state.inbox.length > 0 && this.#canRun(ctx)) || this.#activities.anyUnderWay;
+      hasWork = this.#turnOut || (state.inbox.length > 0 && this.#canRun(ctx)) || this.#activities.anyUnderWay;
     }
     ctx.setWork(hasWork);
   }
@@ -517,17 +654,18 @@ export class Execution implements CodeTurnOwner {
 
   #outcome(ctx: Context, outcome: Outcome): Promise<void> | undefined {
     if (outcome.type === 'continued') this.#continue(ctx, outcome);
-    else if (outcome.type === 'completed' && this.definition!.options.output !== undefined) {
-      return this.#complete(ctx, outcome.output);
+    else if (outcome.type === 'completed' && this.code!.definition?.options.output !== undefined) {
+      return this.#complete(ctx, this.code!.definition, outcome.output);
     } else this.end(ctx, outcome);
     return undefined;
   }
 
-  async #complete(ctx: Context, output: unknown): Promise<void> {
+  /** On another host the output has been checked there. */
+  async #complete(ctx: Context, definition: AnyWorkflow, output: unknown): Promise<void> {
     const { workflowName } = this.state;
     try {
       const what = `the output of workflow ${workflowName}`;
-      this.end(ctx, { type: 'completed', output: await validated(this.definition!.options.output, output, what) });
+      this.end(ctx, { type: 'completed', output: await validated(definition.options.output, output, what) });
     } catch (error) {
       this.end(ctx, { type: 'failed', failure: failureOf(error) });
     }
@@ -537,7 +675,7 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     const { inbox } = state;
     const nowMs = ctx.nowMs();
-    this.#services.activities.abort(state.executionId, new Error('the workflow continued as new'));
+    this.#activities.abort(state.executionId, new Error('the workflow continued as new'), true);
     state.generation += 1;
     state.undoing = false;
     state.customStatus = undefined;
@@ -553,11 +691,11 @@ export class Execution implements CodeTurnOwner {
     ];
     this.#history.noteInput(outcome.input);
     // An execution keeps its version; the next one has no history to agree with and takes the newest.
-    const newest = this.#services.registry.workflow(state.workflowName);
+    const newest = this.#services.directory.workflow(state.workflowName);
     if (!state.pinned && newest !== undefined && compareVersions(newest.version, state.version) > 0) {
       state.version = newest.version;
     }
-    this.findDefinition();
+    this.findCode();
     ctx.afterCommit(() => this.#services.proceed(this.#id));
   }
 
@@ -565,7 +703,7 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     const nowMs = ctx.nowMs();
     if (outcome.type === 'terminated') {
-      this.#services.activities.abort(state.executionId, new WorkflowTerminatedError(this.#id, undefined));
+      this.#activities.abort(state.executionId, new WorkflowTerminatedError(this.#id, undefined), this.#live);
     }
     if (state.inbox[0]?.event.type === 'WorkflowStarted') {
       // It ends before its code ran: the history still begins with the start.
@@ -582,11 +720,15 @@ export class Execution implements CodeTurnOwner {
     state.turnId += 1;
     this.#history.append(ctx, state, endEvent(nowMs, outcome));
     this.#services.meter[outcome.type] += 1;
-    this.#closeSession();
     state.leftBehind = outcome.type === 'terminated' ? [] : this.#activities.underWay();
+    if (state.leftBehind.length > 0 && this.#session?.sessionId !== undefined) {
+      this.#leftSession = this.#session;
+      this.#session = undefined;
+    }
+    this.#closeSession();
     this.#activities.clear();
     if (state.parent !== undefined) this.#tellParent(ctx, state.parent, outcome);
-    const keptMs = this.definition?.options.retention?.[outcome.type];
+    const keptMs = this.code?.retention?.[outcome.type];
     if (keptMs !== undefined && keptMs !== Infinity && (state.parent === undefined || state.parent.instanceId === '')) {
       ctx.setReminder(RETENTION_REMINDER, { delayMs: keptMs });
     }
@@ -621,6 +763,7 @@ export class Execution implements CodeTurnOwner {
 
   close(): void {
     this.#closeSession();
+    this.#leftSession?.close();
     this.#waiters?.release();
   }
 }
@@ -629,10 +772,4 @@ function endEvent(at: number, outcome: EndOutcome): HistoryEvent {
   if (outcome.type === 'completed') return { type: 'WorkflowCompleted', at, output: outcome.output };
   if (outcome.type === 'failed') return { type: 'WorkflowFailed', at, failure: outcome.failure };
   return { type: 'WorkflowTerminated', at, output: outcome.output };
-}
-
-function isFault(error: unknown): error is Error {
-  return (
-    error instanceof NondeterminismError || error instanceof NonDurableWaitError || error instanceof OutsideTurnError
-  );
 }

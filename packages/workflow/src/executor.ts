@@ -2,11 +2,12 @@
 // come back later as a message. A local function answers within the turn.
 
 import type { ActivityOptions } from './activity.ts';
-import type { Command, Outcome, StepBody } from './command.ts';
+import type { WorkflowCode } from './code-directory.ts';
+import type { Command, Outcome, SessionBody, StepBody } from './command.ts';
 import type { HistoryEvent, InputEvent } from './history.ts';
 import type { RunIdentity } from './run.ts';
 import type { SmallMap } from './small-map.ts';
-import type { AnyWorkflow } from './workflow.ts';
+import type { Failure } from './status.ts';
 
 /** What one event led to. */
 export interface TurnAnswer {
@@ -27,7 +28,7 @@ export interface PendingActivity {
   readonly input: unknown;
   readonly kind: 'activity' | 'step' | 'undo';
   readonly options: ActivityOptions;
-  readonly body: StepBody | undefined;
+  readonly body: StepBody | SessionBody | undefined;
   readonly scheduledAtMs: number;
   attempt: number;
   /** Set while it waits for its next attempt. */
@@ -52,19 +53,40 @@ export interface ExecutorAnswer {
   answer(answer: TurnAnswer): void;
 }
 
+/** An answer that came after the turn that it was asked in. */
+export type LateAnswer =
+  /** The code is where the history ends. */
+  | { readonly kind: 'replayed'; readonly open: OpenWork }
+  | { readonly kind: 'turn'; readonly answer: TurnAnswer }
+  /** The code asks for something else than the history recorded. */
+  | { readonly kind: 'fault'; readonly fault: Error }
+  /** Whatever ran the code is gone: it is to be opened again. */
+  | { readonly kind: 'lost' };
+
 /** The code of one execution, wherever it runs. */
 export interface ExecutorSession {
+  /** Names it among all sessions of its instance; undefined: it never answers late. */
+  readonly sessionId: string | undefined;
   /**
-   * Brings the code to where the history ends and says what is open there.
+   * Brings the code to where the history ends and says what is open there. Undefined: that comes later, as a message to the
+   * instance.
    *
+   * @param past reads the history
    * @throws {NondeterminismError} when the code asks for something else than the history recorded
    */
-  replay(past: readonly HistoryEvent[]): Promise<OpenWork>;
+  replay(past: () => Promise<readonly HistoryEvent[]>): Promise<OpenWork> | undefined;
   /**
    * Resumes the code with an event. True: `receiver` gets the answer within this turn, after this method has returned;
    * false: the answer comes later, as a message to the instance. One turn is out at a time.
    */
   dispatch(turnId: number, event: InputEvent, receiver: ExecutorAnswer): boolean;
+  /** The answer that has come, and is taken with this. */
+  takeLate(): LateAnswer | undefined;
+  /**
+   * Has the code say whether a failed attempt is to be retried, where only a function of it can; `decided` hears, unless the
+   * session is lost.
+   */
+  askRetry(sequence: number, attempt: number, failure: Failure, decided: (retried: boolean) => void): void;
   /** A better account of a fault, made by running the code once more beside. */
   explain(fault: Error, past: readonly HistoryEvent[], event: InputEvent): Promise<Error>;
   /** The instance lets go of the code. */
@@ -73,5 +95,5 @@ export interface ExecutorSession {
 
 /** Runs workflows of some definitions. */
 export interface Executor {
-  open(definition: AnyWorkflow, identity: RunIdentity): ExecutorSession;
+  open(code: WorkflowCode, identity: RunIdentity): ExecutorSession;
 }

@@ -10,11 +10,17 @@ import {
 } from '@troupe/actors';
 import type { AnyActivity } from './activity.ts';
 import { ActivityDelivery, type DeliveryServices } from './activity-delivery.ts';
+import { activitiesActor, ActivityExchange } from './activity-exchange.ts';
 import { ActivityRunner } from './activity-runner.ts';
+import { ANNOUNCED_AS, announcementOf } from './announcement.ts';
+import { CodeDirectory } from './code-directory.ts';
 import type { HostStatus, WorkflowHost } from './host-interface.ts';
+import { HostedSessions, sessionsActor } from './hosted-sessions.ts';
+import type { InstanceServices } from './instance-services.ts';
 import {
   ACTIVITY_CONCURRENCY_DEFAULT,
   LIST_LIMIT_MAX,
+  LOOK_AGAIN_DELAY_MS,
   TOMBSTONE_SWEEP_INTERVAL_MS,
   TOMBSTONE_TTL_MS,
 } from './limits.ts';
@@ -22,12 +28,14 @@ import { developmentGuard, localExecutor } from './local-executor.ts';
 import { LocalClient } from './local-client.ts';
 import { newMeter } from './meter.ts';
 import { Registry } from './registry.ts';
+import { RemoteSessions } from './remote-session.ts';
+import { eventSchema, validated } from './schema.ts';
 import { catchStrayRejections } from './stray-rejection.ts';
 import type { AnyWorkflow } from './workflow.ts';
 import { WORKFLOW_ACTOR_TYPE, workflowActor, type WorkflowActor } from './workflow-actor.ts';
 
 /** What a host of workflows is made of. Only a store or a cluster is needed. */
-export interface WorkflowHostOptions extends Omit<ActorHostOptions, 'actors'> {
+export interface WorkflowHostOptions extends Omit<ActorHostOptions, 'actors' | 'onPlacementChanged'> {
   readonly workflows?: readonly AnyWorkflow[];
   readonly activities?: readonly AnyActivity[];
   /** Actors beside the workflows. */
@@ -62,6 +70,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   const clock = options.clock ?? systemClock;
   const logger = options.logger ?? consoleLogger;
   const registry = new Registry(workflows, activities);
+  const directory = new CodeDirectory(registry);
   const meter = newMeter();
   const watch = guard === true ? developmentGuard(logger) : undefined;
   const runner = new ActivityRunner({
@@ -69,11 +78,63 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     clock,
     logger,
     concurrency: activityConcurrency,
-    deliver: (task, result) => new ActivityDelivery(delivering, task, result).send(),
+    directory,
+    deliver: (task, result) =>
+      new ActivityDelivery(delivering, task, directory.alone ? result : exchange.delivering(task, result)).send(),
   });
-  const actor: WorkflowActor = workflowActor({
+  const exchange: ActivityExchange = new ActivityExchange({
+    directory,
     registry,
-    executor: localExecutor(logger, watch),
+    runner,
+    clock,
+    services: () => ({
+      host,
+      activities: activitiesOfHost,
+      ownerOf: (instanceId) => host.ownerOf(actor, instanceId),
+      closure: (sessionId, sequence) => hosted.body(sessionId, sequence),
+      closureLost: (instanceId, sessionId) =>
+        void host.actor(actor, instanceId).closureLost(sessionId).catch(reporting(COULD_NOT_GO_ON)),
+    }),
+  });
+  runner.connect(exchange);
+  const activitiesOfHost = activitiesActor(() => exchange);
+  const local = localExecutor(logger, watch);
+  const hosted = new HostedSessions({
+    directory,
+    executor: local,
+    clock,
+    definitionOf: (name, version) => registry.workflow(name, version),
+  });
+  const sessions = sessionsActor(hosted);
+  const remote = new RemoteSessions(() => ({
+    host,
+    directory,
+    sessions,
+    answered: (instanceId, session) =>
+      void host.actor(actor, instanceId).codeAnswered(session.sessionId!).catch(reporting(COULD_NOT_GO_ON)),
+  }));
+  const services: InstanceServices = {
+    registry,
+    directory,
+    executor: {
+      open: (code, identity) =>
+        code.definition === undefined ? remote.open(code, identity) : local.open(code.definition, identity),
+    },
+    check: (code, eventName, value, what) => {
+      const { definition } = code;
+      if (definition === undefined) return remote.check(code, eventName, value, what);
+      return validated(
+        eventName === undefined ? definition.options.input : eventSchema(definition, eventName),
+        value,
+        what,
+      );
+    },
+    deliver: (instanceId, executionId, sequence, attempt, result) =>
+      new ActivityDelivery(
+        delivering,
+        { instanceId, executionId, sequence, attempt, name: '', traceparent: undefined },
+        result,
+      ).send(),
     activities: runner,
     clock,
     logger,
@@ -84,20 +145,50 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
         .purge(instanceId, { recursive: true })
         .catch(reporting('an instance could not be purged at the end of its retention; it is tried again')),
     proceed: (instanceId) => void host.actor(actor, instanceId).proceed().catch(reporting(COULD_NOT_GO_ON)),
-  });
+  };
+  const actor: WorkflowActor = workflowActor(services);
   const releaseRejections = catchStrayRejections(logger);
   const release = (): void => {
     watch?.stop();
     releaseRejections();
   };
-  const host: ActorHost = await startActorHost({ ...actorOptions, actors: [actor, ...actors] }).catch(
-    (error: unknown) => {
-      release();
-      throw error;
+  let host: ActorHost;
+  let looking: CancelTimeout | undefined;
+  const placementChanged = (changed: ActorHost): void => {
+    host = changed;
+    if (directory.refresh(changed)) {
+      exchange.membersChanged();
+      hosted.membersChanged();
+    }
+    // Alone nobody else can have brought what somebody waits for.
+    if (directory.alone || changed.status().stopping) return;
+    looking?.();
+    looking = clock.setTimeout(lookAtWaiting, LOOK_AGAIN_DELAY_MS);
+  };
+  const lookAtWaiting = (): void =>
+    void goOnWithWaiting(host, actor, directory, reporting(COULD_NOT_GO_ON)).catch(
+      reporting('instances that wait for their code could not be listed'),
+    );
+  const delivering: DeliveryServices = {
+    get host() {
+      return host;
     },
-  );
-
-  const delivering: DeliveryServices = { host, actor, clock, logger };
+    actor: () => actor,
+    clock,
+    logger,
+    delivered: (task) => exchange.delivered(task),
+  };
+  try {
+    host = await startActorHost({
+      ...actorOptions,
+      announce: { ...actorOptions.announce, [ANNOUNCED_AS]: announcementOf(registry, activityConcurrency) },
+      onPlacementChanged: placementChanged,
+      actors: [actor, activitiesOfHost, sessions, ...actors],
+    });
+  } catch (error) {
+    release();
+    throw error;
+  }
 
   /** Reports what nobody called for, unless it fails only because the host is stopping. */
   function reporting(message: string): (error: unknown) => void {
@@ -106,10 +197,8 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     };
   }
 
-  const client = new LocalClient(host, actor, registry);
-  void goOnWithWaiting(host, actor, registry, reporting(COULD_NOT_GO_ON)).catch(
-    reporting('instances that wait for their code could not be listed'),
-  );
+  const client = new LocalClient(host, actor, services);
+  lookAtWaiting();
 
   const sweeping = sweepTombstones(
     host,
@@ -119,8 +208,10 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   let stopping: Promise<void> | undefined;
   const stop = async (graceMs: number): Promise<void> => {
     sweeping.stop();
+    looking?.();
     const untilMs = clock.nowMs() + graceMs;
     await runner.stop(graceMs);
+    await exchange.stop(Math.max(0, untilMs - clock.nowMs()));
     await host.stop({ graceMs: Math.max(0, untilMs - clock.nowMs()) }).finally(release);
   };
   const workflowHost: WorkflowHost = {
@@ -128,15 +219,8 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     actors: host,
     registered: () => registry.listed(),
     status(): HostStatus {
-      const { activations, partitions, failure, stopping: isStopping } = host.status();
-      const reason =
-        isStopping || stopping !== undefined
-          ? 'the host is stopping'
-          : failure !== undefined
-            ? 'the store cannot serve; the log says why'
-            : partitions === 0
-              ? 'the host holds no partitions'
-              : undefined;
+      const { activations } = host.status();
+      const reason = stopping === undefined ? unreadiness(host) : 'the host is stopping';
       return {
         ready: reason === undefined,
         reason,
@@ -152,13 +236,24 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   return workflowHost;
 }
 
+/** Why the host cannot take work, if it cannot. */
+function unreadiness(host: ActorHost): string | undefined {
+  const { failure, partitions, serving, stopping } = host.status();
+  if (stopping) return 'the host is stopping';
+  if (failure !== undefined) return 'the store cannot serve; the log says why';
+  if (!serving) return 'the host has lost touch with the others and cannot prove what it owns';
+  // One among others hands its calls on.
+  if (partitions === 0 && host.members().length < 2) return 'the host holds no partitions';
+  return undefined;
+}
+
 const COULD_NOT_GO_ON = 'a workflow instance could not go on; it is tried again when it is next used';
 
-/** Instances that nobody could run may find their code on this host. */
+/** Instances of this host that nobody could run may find their code now. */
 async function goOnWithWaiting(
   host: ActorHost,
   actor: WorkflowActor,
-  registry: Registry,
+  directory: CodeDirectory,
   onFailure: (error: unknown) => void,
 ): Promise<void> {
   let cursor: string | undefined;
@@ -168,7 +263,8 @@ async function goOnWithWaiting(
       { limit: LIST_LIMIT_MAX, ...(cursor === undefined ? {} : { cursor }) },
     );
     for (const { address, summary } of page.actors) {
-      if (registry.workflow(summary.name) === undefined) continue;
+      if (host.ownerOf(actor, address.id) !== host.hostId) continue;
+      if (directory.workflow(summary.name) === undefined) continue;
       // One that fails keeps none of the others from going on.
       await host.actor(actor, address.id).proceed().catch(onFailure);
     }

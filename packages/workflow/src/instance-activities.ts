@@ -15,6 +15,7 @@ import { Queue } from './queue.ts';
 import type { Context, InstanceServices } from './instance-services.ts';
 import type { InstanceState } from './instance-state.ts';
 import { retryDelayMs } from './retry.ts';
+import { askedElsewhere } from './session-wire.ts';
 import { SmallMap } from './small-map.ts';
 
 export class InstanceActivities {
@@ -25,6 +26,8 @@ export class InstanceActivities {
   #pending: SmallMap<number, PendingActivity> | undefined;
   /** Attempts whose commit is under way, in the order of the turns that asked for them. */
   #toBegin: Queue<ActivityTask> | undefined;
+  /** So many of them are not to begin. */
+  #cancelled = 0;
   /** One for all of them: commits are accepted in order, so each call is for the first that waits. */
   #beginNext: (() => void) | undefined;
 
@@ -41,6 +44,18 @@ export class InstanceActivities {
 
   clear(): void {
     this.#pending?.clear();
+  }
+
+  /**
+   * Whatever of this execution runs or is about to has its signal aborted, and its results are dropped.
+   *
+   * @param reason what the bodies are told
+   * @param isKnown all that runs is in memory
+   */
+  abort(executionId: string, reason: Error, isKnown: boolean): void {
+    this.#cancelled = this.#toBegin?.length ?? 0;
+    // What was to begin may be one that a former owner had begun, on another host.
+    this.#services.activities.abort(executionId, reason, !isKnown || this.#cancelled > 0);
   }
 
   /** Drops one whose result is known already. */
@@ -63,7 +78,7 @@ export class InstanceActivities {
   beginLeftBehind(ctx: Context, state: InstanceState): void {
     for (const sequence of state.leftBehind) {
       const activity = this.#pending?.get(sequence);
-      if (activity !== undefined) this.#begin(ctx, state, activity);
+      if (activity !== undefined) this.#begin(ctx, state, activity, true);
     }
   }
 
@@ -85,11 +100,16 @@ export class InstanceActivities {
     this.#begin(ctx, state, activity);
   }
 
-  #begin(ctx: Context, state: InstanceState, activity: PendingActivity): void {
+  /** `again`: it may be under way somewhere. */
+  #begin(ctx: Context, state: InstanceState, activity: PendingActivity, again = false): void {
     const { executionId, workflowName, traceparent } = state;
     const { sequence, attempt, name, input, options, body, heartbeat } = activity;
     const toBegin = (this.#toBegin ??= new Queue());
-    this.#beginNext ??= () => this.#services.activities.start(toBegin.shift()!);
+    this.#beginNext ??= () => {
+      const task = toBegin.shift()!;
+      if (this.#cancelled > 0) this.#cancelled -= 1;
+      else this.#services.activities.start(task);
+    };
     toBegin.push({
       instanceId: this.#instanceId,
       executionId,
@@ -102,6 +122,7 @@ export class InstanceActivities {
       body,
       lastHeartbeat: heartbeat,
       traceparent,
+      again,
     });
     ctx.afterCommit(this.#beginNext);
   }
@@ -125,8 +146,9 @@ export class InstanceActivities {
         reminders ??= new Set(ctx.reminders().map(({ name }) => name));
         if (reminders.has(`${RETRY_REMINDER}${activity.sequence}`)) continue;
       }
+      const again = activity.nextAttemptAtMs === undefined;
       activity.nextAttemptAtMs = undefined;
-      this.#begin(ctx, state, activity);
+      this.#begin(ctx, state, activity, again);
     }
   }
 
@@ -139,14 +161,17 @@ export class InstanceActivities {
     return true;
   }
 
-  /** What a result means: `settled`, the code is to see it; `retried`, there is another attempt; or nothing. */
+  /**
+   * What a result means: `settled`, the code is to see it; `retried`, there is another attempt; `undecided`, only a function
+   * on another host can tell; or nothing.
+   */
   take(
     ctx: Context,
     state: InstanceState,
     sequence: number,
     attempt: number,
     result: ActivityResult,
-  ): 'settled' | 'retried' | 'ignored' {
+  ): 'settled' | 'retried' | 'undecided' | 'ignored' {
     const activity = this.#pending?.get(sequence);
     if (activity === undefined) return 'ignored';
     if (!result.ok && activity.attempt !== attempt) {
@@ -154,6 +179,7 @@ export class InstanceActivities {
       if (activity.nextAttemptAtMs === undefined) this.#begin(ctx, state, activity);
       return 'ignored';
     }
+    if (!result.ok && isUndecided(activity, result)) return 'undecided';
     if (!result.ok && this.#retried(ctx, state, activity, result)) return 'retried';
     this.#pending!.delete(sequence);
     if (result.ok) this.#services.meter.activitiesCompleted += 1;
@@ -170,7 +196,7 @@ export class InstanceActivities {
   ): boolean {
     const { registry, logger } = this.#services;
     const defined = activity.kind === 'activity' ? registry.activity(activity.name)?.options.retry : undefined;
-    const policy = activity.options.retry ?? defined;
+    const policy = activity.options.retry ?? result.definedRetry ?? defined;
     if (policy === undefined || !result.retryable) return false;
     // What runs beside the undos is not to hold them up.
     if (state.undoing && activity.kind !== 'undo') return false;
@@ -205,4 +231,8 @@ export class InstanceActivities {
 /** It has no result, and no reminder stands for its next attempt. */
 function isUnderWay(activity: PendingActivity): boolean {
   return activity.nextAttemptAtMs === undefined;
+}
+
+function isUndecided({ options }: PendingActivity, { retryable, decided }: ActivityResult & { ok: false }): boolean {
+  return retryable && decided !== true && options.retry?.retryIf === askedElsewhere;
 }

@@ -40,14 +40,24 @@ export class InstanceHistory {
     this.#last = undefined;
   }
 
-  /** The events of this execution. All of them are committed when there is no live code. */
+  /**
+   * The events of this execution. All of them are committed when there is no live code.
+   *
+   * @throws {EntriesGone} when another owner has begun the next execution meanwhile, or another life
+   */
   async past(state: InstanceState, nextEntry = Infinity): Promise<HistoryEvent[]> {
     const past: HistoryEvent[] = [];
     for (let from = state.firstEntry; ; from += HISTORY_PAGE_LENGTH) {
       // No further than what was loaded: what another owner wrote since does not fit the state.
       const limit = Math.min(HISTORY_PAGE_LENGTH, nextEntry - from);
       const entries = limit > 0 ? await this.#opening.read(from, limit) : [];
-      for (const entry of entries) past.push(decodeEvent(entry).event);
+      for (const entry of entries) {
+        const { event, stamp } = decodeEvent(entry);
+        // Where it was trimmed, the first that are kept are read instead.
+        const isFirst = past.length === 0;
+        if (stamp.generation !== state.generation || (isFirst && !begins(event, state))) throw new EntriesGone();
+        past.push(event);
+      }
       if (entries.length < HISTORY_PAGE_LENGTH) return past;
     }
   }
@@ -94,4 +104,9 @@ export class InstanceHistory {
     const first = Math.max(from, state.firstEntry);
     return { entries: await this.#opening.read(first, limit), from: first, birth: state.birth };
   }
+}
+
+/** Whether an execution begins with this event. */
+function begins(event: HistoryEvent, { generation, createdAtMs }: InstanceState): boolean {
+  return event.type === 'WorkflowStarted' && (generation > 1 || event.at === createdAtMs);
 }

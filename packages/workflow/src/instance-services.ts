@@ -1,5 +1,6 @@
 import type { AnyActorDefinition, Clock, Logger, RecordContext } from '@troupe/actors';
-import type { ActivityRunner } from './activity-runner.ts';
+import type { ActivityResult, ActivityRunner } from './activity-runner.ts';
+import type { CodeDirectory, WorkflowCode } from './code-directory.ts';
 import type { Executor } from './executor.ts';
 import type { Instance } from './instance.ts';
 import type { HostMeter } from './meter.ts';
@@ -12,6 +13,7 @@ export type Context = RecordContext<Instance>;
 /** What an instance needs of its host. */
 export interface InstanceServices {
   readonly registry: Registry;
+  readonly directory: CodeDirectory;
   readonly executor: Executor;
   readonly activities: ActivityRunner;
   readonly clock: Clock;
@@ -21,6 +23,14 @@ export interface InstanceServices {
   actor(): WorkflowActor & AnyActorDefinition;
   /** Purges an instance and its children, if all of them have ended. */
   purgeTree(instanceId: string): void;
+  /**
+   * What the schema of a workflow's input, or of an event's payload, makes of a value.
+   *
+   * @throws {ValidationError}
+   */
+  check(code: WorkflowCode, eventName: string | undefined, value: unknown, what: string): Promise<unknown>;
+  /** Hands an instance the result of an attempt. */
+  deliver(instanceId: string, executionId: string, sequence: number, attempt: number, result: ActivityResult): void;
   /** Has an instance go on with its inbox, in a turn of its own. */
   proceed(instanceId: string): void;
 }

@@ -9,7 +9,7 @@ import type { RecordOpening, Reminder, Tombstone } from '@troupe/actors';
 import type { ActivityResult } from './activity-runner.ts';
 import { CodeTurn } from './code-turn.ts';
 import { EndWait } from './end-waiters.ts';
-import { AlreadyExistsError } from './errors.ts';
+import { AlreadyExistsError, ValidationError } from './errors.ts';
 import { Execution } from './execution.ts';
 import { failureOf } from './failure.ts';
 import { tellParent } from './instance-children.ts';
@@ -35,7 +35,7 @@ import type {
 import type { Context, InstanceServices } from './instance-services.ts';
 import { InstanceState, NO_TAGS } from './instance-state.ts';
 import { BUFFERED_EVENTS_MAX, RETENTION_RETRY_MS } from './limits.ts';
-import { validated } from './schema.ts';
+import { eventSchema } from './schema.ts';
 import type { Failure, InstanceMetadata } from './status.ts';
 
 /** One instance in memory. */
@@ -54,7 +54,7 @@ export class Instance {
     this.#history = new InstanceHistory(opening);
     if (opening.snapshot !== undefined) {
       this.#execution = new Execution(this.id, services, this.#history, InstanceState.of(opening.snapshot));
-      this.#execution.findDefinition();
+      this.#execution.findCode();
     }
   }
 
@@ -94,10 +94,10 @@ export class Instance {
   }
 
   #begin(ctx: Context, request: StartRequest): CodeTurn | Promise<void> | undefined {
-    const definition = this.#services.registry.workflow(request.workflowName, request.version);
+    const code = this.#services.directory.workflow(request.workflowName, request.version);
     const state = new InstanceState();
     state.workflowName = request.workflowName;
-    state.version = definition?.version ?? request.version ?? '';
+    state.version = code?.version ?? request.version ?? '';
     state.pinned = request.version !== undefined;
     state.birth = newBirth(ctx);
     state.createdAtMs = ctx.nowMs();
@@ -108,7 +108,7 @@ export class Instance {
     state.traceparent = ctx.traceparent;
     state.turnId = (this.state?.turnId ?? 0) + 1;
     this.#execution ??= new Execution(this.id, this.#services, this.#history, state);
-    return this.#execution.begin(ctx, state, definition, request.input);
+    return this.#execution.begin(ctx, state, code, request.input);
   }
 
   raiseEvent(
@@ -126,8 +126,9 @@ export class Instance {
       const message = `${BUFFERED_EVENTS_MAX} events of instance ${this.id} wait to be taken`;
       return refused(ctx, { refused: 'limit', message });
     }
-    const schema = eventSchema(execution, name);
-    if (schema !== undefined) return this.#raiseChecked(ctx, execution, name, payload, schema, hash);
+    const { code } = execution;
+    if (code?.definition === undefined ? code?.checked === true : eventSchema(code.definition, name) !== undefined)
+      return this.#raiseChecked(ctx, execution, name, payload, hash);
     return giving(execution.receive(ctx, { type: 'EventRaised', at: ctx.nowMs(), name, payload }), done(hash));
   }
 
@@ -136,15 +137,15 @@ export class Instance {
     execution: Execution,
     name: string,
     payload: unknown,
-    schema: EventSchema,
     hash: string | undefined,
   ): Promise<Reply> {
     const what = `the payload of event ${name}`;
     let value: unknown;
     try {
-      value = await validated(schema, payload, what);
+      value = await this.#services.check(execution.code!, name, payload, what);
     } catch (error) {
-      return refused(ctx, { refused: 'invalid', what, issues: (error as { issues?: [] }).issues ?? [] });
+      if (!(error instanceof ValidationError)) throw error;
+      return refused(ctx, { refused: 'invalid', what, issues: error.issues });
     }
     await execution.receive(ctx, { type: 'EventRaised', at: ctx.nowMs(), name, payload: value });
     return done(hash);
@@ -203,6 +204,7 @@ export class Instance {
     result: ActivityResult,
   ): CodeTurn | Promise<void> | undefined {
     const execution = this.#execution;
+    if (this.#services.activities.anyAway) this.#services.activities.arrived(executionId, sequence, attempt);
     if (execution === undefined) return undefined;
     if (!isUnderWay(execution.state, executionId)) {
       const { state } = execution;
@@ -211,6 +213,15 @@ export class Instance {
       return undefined;
     }
     return execution.activityEnded(ctx, sequence, attempt, result);
+  }
+
+  /** A session of this activation has an answer. */
+  codeAnswered(ctx: Context, sessionId: string): Promise<void> | undefined {
+    return this.#execution?.codeAnswered(ctx, sessionId);
+  }
+
+  closureLost(ctx: Context, sessionId: string): void {
+    this.#execution?.closureLost(ctx, sessionId);
   }
 
   childEnded(
@@ -240,9 +251,11 @@ export class Instance {
       tellParent(ctx, this.#services, this.id, parent, undefined, failureOf(taken));
       return;
     }
-    const schema = this.#services.registry.workflow(request.workflowName, request.version)?.options.input;
+    const code = this.#services.directory.workflow(request.workflowName, request.version);
     try {
-      const input = await validated(schema, request.input, `the input of workflow ${request.workflowName}`);
+      const what = `the input of workflow ${request.workflowName}`;
+      const input =
+        code === undefined ? request.input : await this.#services.check(code, undefined, request.input, what);
       await this.start(ctx, { ...request, input });
     } catch (error) {
       tellParent(ctx, this.#services, this.id, parent, undefined, failureOf(error));
@@ -338,16 +351,6 @@ export class Instance {
   async history(from: number, limit: number): Promise<{ entries: readonly unknown[]; from: number; birth: string }> {
     return (await this.#read((state) => this.#history.page(state, from, limit))) ?? { entries: [], from, birth: '' };
   }
-}
-
-type EventSchema = Parameters<typeof validated>[0];
-
-function eventSchema({ definition }: Execution, name: string): EventSchema {
-  const events = definition?.options.events as Record<string, { schema: EventSchema }> | undefined;
-  if (events === undefined) return undefined;
-  const wanted = name.toLowerCase();
-  const key = Object.keys(events).find((candidate) => candidate.toLowerCase() === wanted);
-  return key === undefined ? undefined : events[key]!.schema;
 }
 
 /** Only what was done is answered again to the same idempotency key; a refusal may be another one next time. */

@@ -43,3 +43,29 @@ export const TOMBSTONE_SWEEP_INTERVAL_MS = 60 * 60 * 1000;
 /** Pauses between attempts to hand a result to its instance: short at first, since most often it has only moved. */
 export const RESULT_RETRY_MS_MIN = 50;
 export const RESULT_RETRY_MS_MAX = 5_000;
+
+/** A question to the code on another host is asked again after this long without an answer, and so often in all. */
+export const SESSION_CALL_TIMEOUT_MS = 10_000;
+export const SESSION_TRIES_MAX = 3;
+/** Code that runs for an instance of another host is let go when nothing was asked of it for this long. */
+export const HOSTED_SESSION_REST_MS = 60 * 60 * 1000;
+/** Pauses before code is looked for again whose host was lost, more than once in a row. */
+export const REOPEN_DELAY_MS_MIN = 500;
+export const REOPEN_DELAY_MS_MAX = 30_000;
+
+/** How often a host tells the owners of instances which of their activities it holds. */
+export const BEAT_INTERVAL_MS = 5_000;
+/** An activity on another host is given up after this long without a beat: three of them, and a little for the way. */
+export const BEAT_SILENCE_MS = 3 * BEAT_INTERVAL_MS + 1_000;
+/** Activities that go to another host in one message. */
+export const RUN_BATCH_LENGTH = 256;
+/** How long what a host said of its free slots is held true. */
+export const FREE_SLOTS_TTL_MS = 1_000;
+/** A host that took over asks the others for what they still run this long; then it begins it again. */
+export const HELD_TIMEOUT_MS = 2_000;
+/** An activity that no host took is offered again after this long. */
+export const OFFER_AGAIN_MS = 1_000;
+/** Changes of placement come together; instances that wait for code are looked at when it has been quiet for this long. */
+export const LOOK_AGAIN_DELAY_MS = 1_000;
+/** A wait for the end of an instance on another host is asked for anew after this long. */
+export const END_WAIT_MS = 60_000;

@@ -5,6 +5,7 @@ import {
   copyPayload,
   LimitError,
   NotExecutedError,
+  OutcomeUnknownError,
   type ActorHost,
   type ActorRef,
   type ArgumentsOf,
@@ -34,12 +35,11 @@ import {
 } from './errors.ts';
 import { historyEntry } from './history-entry.ts';
 import type { InstanceOutcome, Refusal, Reply, StartRequest } from './instance-request.ts';
+import type { InstanceServices } from './instance-services.ts';
 import { instanceHandle, resultOf } from './instance-handle.ts';
-import { HISTORY_PAGE_LENGTH, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX } from './limits.ts';
+import { END_WAIT_MS, HISTORY_PAGE_LENGTH, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX } from './limits.ts';
 import { checkInstanceId, checkKey, checkName, checkTags } from './name.ts';
 import { checkPayload } from './payload.ts';
-import type { Registry } from './registry.ts';
-import { validated } from './schema.ts';
 import {
   isTerminal,
   WORKFLOW_STATUSES,
@@ -58,12 +58,12 @@ const IF_EXISTS = ['fail', 'attach', 'restart-if-terminal', 'terminate-and-resta
 export class LocalClient implements WorkflowClient {
   readonly #host: ActorHost;
   readonly #actor: WorkflowActor;
-  readonly #registry: Registry;
+  readonly #services: InstanceServices;
 
-  constructor(host: ActorHost, actor: WorkflowActor, registry: Registry) {
+  constructor(host: ActorHost, actor: WorkflowActor, services: InstanceServices) {
     this.#host = host;
     this.#actor = actor;
-    this.#registry = registry;
+    this.#services = services;
   }
 
   #ref(instanceId: string, options?: CallOptions) {
@@ -97,12 +97,12 @@ export class LocalClient implements WorkflowClient {
       throw new TypeError('startAt is a valid Date');
     }
     checkCall(options);
-    const definition = this.#registry.workflow(name, version);
-    if (definition === undefined && options.allowUnregistered !== true)
-      throw this.#registry.workflowMissing(name, version);
+    const { directory } = this.#services;
+    const code = directory.workflow(name, version);
+    if (code === undefined && options.allowUnregistered !== true) throw directory.workflowMissing(name, version);
     const what = `the input of workflow ${name}`;
-    const schema = definition?.options.input;
-    const input = schema === undefined ? options.input : await validated(schema, options.input, what);
+    const input =
+      code?.checked === true ? await this.#services.check(code, undefined, options.input, what) : options.input;
     checkPayload(input, what);
     const request: StartRequest = {
       workflowName: name,
@@ -264,14 +264,15 @@ export class LocalClient implements WorkflowClient {
       if (leftMs <= 0 || signal?.aborted === true) return undefined;
       try {
         const args = [workflowName] as ArgumentsOf<ActorRef<WorkflowActor>[K]>;
-        const found = (await this.#ask(instanceId, method, args, { timeoutMs: leftMs, signal })) as
-          | Found<K>
-          | undefined;
+        // An answer may get lost between hosts: then it is asked for again.
+        const askMs = this.#services.directory.alone ? leftMs : Math.min(leftMs, END_WAIT_MS);
+        const found = (await this.#ask(instanceId, method, args, { timeoutMs: askMs, signal })) as Found<K> | undefined;
         // One that ended and was started anew is waited for again.
         if (found === undefined || hasEnded(found)) return found;
       } catch (error) {
-        if (!(error instanceof NotExecutedError) || this.#host.status().stopping) throw error;
-        // The activation went away, or the time is up: the loop tells.
+        const isHarmless = error instanceof NotExecutedError || error instanceof OutcomeUnknownError;
+        if (!isHarmless || this.#host.status().stopping) throw error;
+        // The activation went away, its host died, or the time is up: the loop tells.
         if (clock.nowMs() < deadlineMs) await new Promise<void>((resolve) => clock.setTimeout(resolve, 20));
       }
     }

@@ -1,7 +1,7 @@
 import type { Logger } from '@troupe/actors';
 import { isRecorded, type Command, type Effect, type Outcome } from './command.ts';
 import { NondeterminismError, NonDurableWaitError } from './errors.ts';
-import type { Executor, ExecutorAnswer, ExecutorSession, OpenWork } from './executor.ts';
+import type { ExecutorAnswer, ExecutorSession, OpenWork } from './executor.ts';
 import { GlobalWatch } from './global-watch.ts';
 import {
   isCommandEvent,
@@ -18,7 +18,11 @@ import { SmallMap } from './small-map.ts';
 import type { AnyWorkflow } from './workflow.ts';
 
 /** Runs workflows by functions of this process. */
-export function localExecutor(logger: Logger, guard?: GlobalWatch): Executor {
+export interface LocalExecutor {
+  open(definition: AnyWorkflow, identity: RunIdentity): LocalSession;
+}
+
+export function localExecutor(logger: Logger, guard?: GlobalWatch): LocalExecutor {
   return { open: (definition, identity) => new LocalSession(definition, identity, logger, guard) };
 }
 
@@ -36,7 +40,9 @@ export function developmentGuard(logger: Logger): GlobalWatch {
   });
 }
 
-class LocalSession implements ExecutorSession, Resumed {
+/** Code that runs by a function of this process. */
+export class LocalSession implements ExecutorSession, Resumed {
+  readonly sessionId = undefined;
   readonly #logger: Logger;
   readonly #run: WorkflowRun;
   /** The turn that is out, and who waits for its answer. */
@@ -54,7 +60,8 @@ class LocalSession implements ExecutorSession, Resumed {
     return new WorkflowRun(definition, identity, this.#logger, true, watch);
   }
 
-  async replay(past: readonly HistoryEvent[]): Promise<OpenWork> {
+  async replay(read: () => Promise<readonly HistoryEvent[]>): Promise<OpenWork> {
+    const past = await read();
     try {
       return await replayed(this.#run, past);
     } catch (error) {
@@ -80,6 +87,12 @@ class LocalSession implements ExecutorSession, Resumed {
     const commands = run.take();
     const { outcome, fault, bufferedCount: bufferedEvents } = run;
     receiver.answer({ turnId: this.#turnId, commands, outcome, fault, bufferedEvents });
+  }
+
+  takeLate(): undefined {}
+
+  askRetry(): void {
+    // The functions of its policies are at hand: nobody asks.
   }
 
   async explain(fault: Error, past: readonly HistoryEvent[], event: InputEvent): Promise<Error> {

@@ -1,6 +1,4 @@
 import type { AnyActivity } from './activity.ts';
-import { nearestNames } from './name.ts';
-import { NotRegisteredError } from './errors.ts';
 import type { RegisteredWorkflow } from './host-interface.ts';
 import type { AnyWorkflow } from './workflow.ts';
 
@@ -36,19 +34,9 @@ export class Registry {
     return this.#activities.get(name);
   }
 
-  workflowMissing(name: string, version?: string): NotRegisteredError {
-    const versions = this.#workflows.get(name);
-    if (versions !== undefined && version !== undefined)
-      return new NotRegisteredError(
-        'workflow',
-        `${name} in version ${version}`,
-        versions.map((d) => `${name} ${d.version}`),
-      );
-    return new NotRegisteredError('workflow', name, nearestNames(name, [...this.#workflows.keys()]));
-  }
-
-  activityMissing(name: string): NotRegisteredError {
-    return new NotRegisteredError('activity', name, nearestNames(name, [...this.#activities.keys()]));
+  /** Oldest first. */
+  versionsOf(name: string): readonly string[] {
+    return (this.#workflows.get(name) ?? []).map(({ version }) => version);
   }
 
   listed(): { readonly workflows: readonly RegisteredWorkflow[]; readonly activities: readonly string[] } {

@@ -67,3 +67,13 @@ export function retryDelayMs(
   if (policy.retryIf !== undefined && !policy.retryIf(failure, attempt)) return undefined;
   return delayMs;
 }
+
+/** What the function of a policy says; one that throws says no. */
+export function askedOf({ retryIf }: RetryPolicy, failure: Failure, attempt: number): boolean {
+  try {
+    return retryIf === undefined || retryIf(failure, attempt);
+  } catch {
+    // As where it is asked beside the instance: the activity is not tried again.
+    return false;
+  }
+}

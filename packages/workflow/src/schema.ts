@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { ValidationError, type ValidationIssue } from './errors.ts';
+import type { AnyWorkflow, EventDefinitions } from './workflow.ts';
 
 /** Any Standard Schema: of zod, valibot, arktype and others. See https://standardschema.dev. */
 export type Schema<I = unknown, O = I> = StandardSchemaV1<I, O>;
@@ -14,6 +15,15 @@ export async function validated(schema: Schema | undefined, value: unknown, what
   const result = await schema['~standard'].validate(value);
   if (result.issues === undefined) return result.value;
   throw new ValidationError(what, result.issues.map(issueOf));
+}
+
+/** The schema of an event's payload, if its workflow gives one. */
+export function eventSchema({ options }: AnyWorkflow, name: string): Schema | undefined {
+  const events = options.events as EventDefinitions | undefined;
+  if (events === undefined) return undefined;
+  const wanted = name.toLowerCase();
+  const key = Object.keys(events).find((candidate) => candidate.toLowerCase() === wanted);
+  return key === undefined ? undefined : events[key]!.schema;
 }
 
 function issueOf(issue: StandardSchemaV1.Issue): ValidationIssue {

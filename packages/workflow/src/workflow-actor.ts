@@ -33,6 +33,8 @@ export function workflowActor(services: InstanceServices) {
       // An async function, so that its calls of children do not wait for a commit that waits for this turn.
       purge: async (ctx, request: PurgeRequest) => ctx.local.purge(ctx, request),
       proceed: (ctx) => ctx.local.proceed(ctx),
+      codeAnswered: (ctx, sessionId: string) => ctx.local.codeAnswered(ctx, sessionId),
+      closureLost: (ctx, sessionId: string) => ctx.local.closureLost(ctx, sessionId),
       activityEnded: (ctx, executionId: string, sequence: number, attempt: number, result: ActivityResult) =>
         ctx.local.activityEnded(ctx, executionId, sequence, attempt, result),
       childEnded: (ctx, link: ChildLink, childId: string, output: unknown, failure: Failure | undefined) =>

@@ -47,10 +47,11 @@ export class ServiceProcess {
   #url: string | undefined;
   #told: () => void = () => {};
 
-  constructor(args: readonly string[]) {
+  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
     // Detached: the group can be signalled as a whole, and without the test's own.
     this.#child = spawn('npm', ['start', '--silent', '--', ...args], {
       cwd: root,
+      env: { ...process.env, ...environment },
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -83,6 +83,10 @@ ${configuration ?? ''}
     return `nats://127.0.0.1:${this.port}`;
   }
 
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   get running(): boolean {
     return this.#child?.running ?? false;
   }

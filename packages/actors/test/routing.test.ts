@@ -1,0 +1,195 @@
+// What becomes of calls when owners change, and of those that wait for a host that is gone.
+
+import { expect, test } from 'vitest';
+import {
+  actor,
+  LocalNetwork,
+  MemoryContents,
+  NotExecutedError,
+  OutcomeUnknownError,
+  partitionOf,
+  type Placement,
+  type PlacementListener,
+} from '../src/index.ts';
+import { pack } from '../src/codec.ts';
+import { ManualClock } from '../src/testing.ts';
+import { deferred, settled, startRig, watch, type Rig } from './harness.ts';
+import { SharedPlacement } from './shared-placement.ts';
+
+const PARTITIONS = 8;
+let hold = deferred<void>();
+
+const counter = actor('counter', {
+  state: () => 0,
+  methods: {
+    add: (ctx, n: number) => (ctx.state += n),
+    async addSlowly(ctx, n: number) {
+      await hold.promise;
+      return (ctx.state += n);
+    },
+    sendSlowly(ctx, to: string, n: number) {
+      ctx.send(counter, to).addSlowly(n);
+    },
+  },
+  readOnly: {
+    get: (ctx) => ctx.state,
+    async getSlowly(ctx) {
+      await hold.promise;
+      return ctx.state;
+    },
+  },
+});
+
+const desk = actor('desk', { hostBound: true, methods: {}, readOnly: { wait: () => new Promise<void>(() => {}) } });
+
+interface Pair {
+  readonly one: Rig;
+  readonly two: Rig;
+  readonly clock: ManualClock;
+  readonly placement: SharedPlacement;
+}
+
+const partition = (id: string): number => partitionOf({ type: 'counter', id }, PARTITIONS);
+
+/** Actor `a` lives on host two, everything else on host one. */
+async function startPair(): Promise<Pair> {
+  const network = new LocalNetwork();
+  const placement = new SharedPlacement(PARTITIONS);
+  const clock = new ManualClock();
+  const options = { clock, contents: new MemoryContents(), partitionCount: PARTITIONS };
+  const start = (hostId: string): Promise<Rig> =>
+    startRig([counter, desk], { ...options, transport: network.transport(hostId), placement: placement.of(hostId) });
+  hold = deferred<void>();
+  const pair = { one: await start('one'), two: await start('two'), clock, placement };
+  await placement.move(partition('a'), 'two');
+  return pair;
+}
+
+test('a call that waits for an owner goes on as soon as there is one', async () => {
+  const { one, two, clock, placement } = await startPair();
+  await placement.move(partition('a'), undefined);
+  const call = watch(one.host.actor(counter, 'a').add(1));
+  await clock.advance(5_000);
+  expect(call.state).toBe('waiting');
+  await placement.move(partition('a'), 'two');
+  await settled();
+  expect(call.value).toBe(1);
+  expect(await two.host.actor(counter, 'a').get()).toBe(1);
+});
+
+test('a change of one owner does not touch calls of other partitions', async () => {
+  const { one, clock, placement } = await startPair();
+  const other = ['b', 'c', 'd', 'e'].find((id) => partition(id) !== partition('a'))!;
+  await placement.move(partition('a'), undefined);
+  await placement.move(partition(other), undefined);
+  const call = watch(one.host.actor(counter, other).add(1));
+  await clock.advance(5_000);
+  placement.beliefs.set('one', 'one');
+  await placement.move(partition('a'), 'two');
+  await settled();
+  expect(call.state).toBe('waiting');
+});
+
+test('calls that wait for a host that is gone end, or are tried again where that does no harm', async () => {
+  const { one, two, clock, placement } = await startPair();
+  await two.host.actor(counter, 'a').add(1);
+  const patient = { timeoutMs: 60_000 };
+  const plain = watch(one.host.actor(counter, 'a', patient).addSlowly(10));
+  const keyed = watch(one.host.actor(counter, 'a', { ...patient, idempotencyKey: 'k' }).addSlowly(100));
+  const read = watch(one.host.actor(counter, 'a', patient).getSlowly());
+  const bound = watch(one.host.actor(desk, 'two', patient).wait());
+  await one.host.actor(counter, 'b').sendSlowly('a', 1_000);
+  await settled();
+  two.kill();
+  hold.resolve();
+  placement.seize('two', 'one');
+  await clock.advance(1_100);
+  expect([plain.error, bound.error].map((error) => error instanceof OutcomeUnknownError)).toEqual([true, true]);
+  await clock.advance(5_000);
+  expect([keyed.state, read.state]).toEqual(['done', 'done']);
+  expect(await one.host.actor(counter, 'a').get()).toBe(1_101);
+});
+
+test('the answers that a host sent before it left are heard', async () => {
+  const { one, two, clock, placement } = await startPair();
+  const call = watch(one.host.actor(counter, 'a').addSlowly(1));
+  await settled();
+  placement.seize('two', 'one');
+  await settled();
+  hold.resolve();
+  await clock.advance(100);
+  expect(call.value).toBe(1);
+  await two.host.stop();
+});
+
+test('a read that may have run is not said to be not executed when nobody can try it again', async () => {
+  const { one, two, clock, placement } = await startPair();
+  const read = watch(one.host.actor(counter, 'a', { timeoutMs: 20_000 }).getSlowly());
+  const late = watch(one.host.actor(counter, 'a', { timeoutMs: 20_000 }).get());
+  await settled();
+  expect(late.value).toBe(0);
+  two.kill();
+  placement.seize('two', 'one');
+  await placement.move(partition('a'), undefined);
+  const never = watch(one.host.actor(counter, 'a', { timeoutMs: 10_000 }).get());
+  await clock.advance(21_000);
+  expect(never.error).toBeInstanceOf(NotExecutedError);
+  expect(read.error).toBeInstanceOf(OutcomeUnknownError);
+});
+
+test('a read whose host says that the outcome is unknown is tried again, another call is not', async () => {
+  const network = new LocalNetwork();
+  const members = ['one', 'other'].map((hostId) => ({ hostId, announcement: { actorTypes: [], details: {} } }));
+  const placement: Placement = {
+    start: async () => {},
+    stop: async () => {},
+    ownerOf: () => 'other',
+    serving: true,
+    members: () => members,
+  };
+  const { clock, host } = await startRig([counter], { transport: network.transport('one'), placement });
+  const other = network.transport('other');
+  const asked: string[] = [];
+  await other.start({
+    receive(from, envelope) {
+      if (envelope.kind !== 'call') return;
+      asked.push(envelope.method);
+      const done = asked.length > 2;
+      const body = pack(done ? 7 : { name: 'Error', message: 'lost', code: 'outcome_unknown', data: undefined });
+      other.send(from, { kind: 'reply', callId: envelope.callId, outcome: done ? 'done' : 'unknown', body });
+    },
+    undeliverable() {},
+  });
+  const write = watch(host.actor(counter, 'a').add(1));
+  const read = watch(host.actor(counter, 'a').get());
+  await clock.advance(1_000);
+  expect(write.error).toBeInstanceOf(OutcomeUnknownError);
+  expect([read.value, asked]).toEqual([7, ['add', 'get', 'get']]);
+});
+
+test('a call is not sent to an owner that is no member, until it is one', async () => {
+  const network = new LocalNetwork();
+  const members = ['one'];
+  const listeners: PlacementListener[] = [];
+  const placement: Placement = {
+    start: async (listener) => void listeners.push(listener),
+    stop: async () => {},
+    ownerOf: () => 'other',
+    serving: true,
+    members: () => members.map((hostId) => ({ hostId, announcement: { actorTypes: [], details: {} } })),
+  };
+  const { clock, host } = await startRig([counter], { transport: network.transport('one'), placement });
+  const other = network.transport('other');
+  let asked = 0;
+  await other.start({ receive: () => void asked++, undeliverable() {} });
+  void host
+    .actor(counter, 'a')
+    .add(1)
+    .catch(() => {});
+  await clock.advance(20_000);
+  expect(asked).toBe(0);
+  members.push('other');
+  listeners[0]!.membersChanged();
+  await settled();
+  expect(asked).toBe(1);
+});

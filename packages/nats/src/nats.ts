@@ -1,0 +1,143 @@
+// Makes the parts of a host of one connection, and tells each of them what it has to know of the others.
+
+import { hostname } from 'node:os';
+import type { NodeConnectionOptions } from '@nats-io/transport-node';
+import type { Cluster, ClusterContext, ClusterParts, HostId, Placement, PlacementListener } from '@troupe/actors';
+import { connectWire } from './connection.ts';
+import type { ClientConnection } from './client.ts';
+import { NatsPlacement } from './nats-placement.ts';
+import { NatsStore } from './nats-store.ts';
+import { NatsTransport } from './nats-transport.ts';
+import { InboxRequests } from './requests.ts';
+
+/** How hosts meet over NATS. */
+export interface NatsOptions {
+  /** One server or several of a cluster, as `nats://host:port`. Not with `connection`. */
+  readonly servers?: string | readonly string[];
+  /** A connection of `@nats-io/transport-node` or of `nats`, instead of one of our own. It is not closed. */
+  readonly connection?: ClientConnection;
+  /** Passed through to the client's `connect`: user, token, credentials, TLS and so on. */
+  readonly options?: Omit<NodeConnectionOptions, 'servers'>;
+  /** Servers that keep each record. Default: 3 in a cluster of servers, else 1. Fixed by the first start. */
+  readonly replicas?: number;
+  /** Streams that the partitions are spread over: each has a leader of its own. Default 1. Fixed by the first start. */
+  readonly streams?: number;
+  /** What the servers' configuration says; a host cannot ask them. Undeclared is warned about. */
+  readonly syncInterval?: 'always' | 'default';
+  /** Begins the ids of hosts, in logs and in the servers' monitoring. Default: the machine's name. */
+  readonly name?: string;
+}
+
+/**
+ * Hosts that share their actors through NATS: `startHost({ cluster: nats({ servers }) })`.
+ *
+ * @throws {TypeError} when there is neither a server nor a connection, or both
+ */
+export function nats(options: NatsOptions): Cluster {
+  if ((options.servers === undefined) === (options.connection === undefined))
+    throw new TypeError('nats() takes either servers or a connection');
+  return { connect: (context) => connect(options, context) };
+}
+
+async function connect(options: NatsOptions, context: ClusterContext): Promise<ClusterParts> {
+  const { app, announcement, clock, logger, partitionCount } = context;
+  const hostId = newHostId(options.name ?? hostname(), context.random());
+  const { servers } = options;
+  const connection: ClientConnection | NodeConnectionOptions = options.connection ?? {
+    name: hostId,
+    ...options.options,
+    servers: typeof servers === 'string' ? servers : [...servers!],
+  };
+  const wire = await connectWire(connection, { clock, logger });
+  const requests = new InboxRequests(wire, clock);
+  const store: NatsStore = new NatsStore({
+    app,
+    open: async () => ({ wire, requests }),
+    clock,
+    logger,
+    random: () => context.random(),
+    ...(options.replicas === undefined ? {} : { replicas: options.replicas }),
+    ...(options.streams === undefined ? {} : { streams: options.streams }),
+    ...(options.syncInterval === undefined ? {} : { syncInterval: options.syncInterval }),
+    hosts: { hostId, members: () => placement.members().map((member) => member.hostId) },
+  });
+  const transport = new NatsTransport({
+    app,
+    hostId,
+    wire,
+    clock,
+    logger,
+    onNoResponders: (host) => placement.noResponders(host),
+  });
+  const placement: NatsPlacement = new NatsPlacement({
+    app,
+    hostId,
+    partitionCount,
+    announcement,
+    wire,
+    requests,
+    names: store.claimNames,
+    clock,
+    logger,
+    onGone: (host) => transport.forget(host),
+  });
+  return { store, transport, placement: listedBy(placement, store) };
+}
+
+/** The store keeps the summaries of the partitions that this host has. */
+function listedBy(placement: NatsPlacement, store: NatsStore): Placement {
+  return {
+    start: (listener) => placement.start(new ListingListener(listener, store)),
+    stop: () => placement.stop(),
+    ownerOf: (partition) => placement.ownerOf(partition),
+    get serving() {
+      return placement.serving;
+    },
+    members: () => placement.members(),
+  };
+}
+
+class ListingListener implements PlacementListener {
+  readonly #listener: PlacementListener;
+  readonly #store: NatsStore;
+
+  constructor(listener: PlacementListener, store: NatsStore) {
+    this.#listener = listener;
+    this.#store = store;
+  }
+
+  acquired(partition: number, epoch: number): void {
+    this.#store.partitionAcquired(partition);
+    this.#listener.acquired(partition, epoch);
+  }
+
+  async drain(partition: number): Promise<void> {
+    await this.#listener.drain(partition);
+    this.#store.partitionLost(partition);
+  }
+
+  lost(partition: number): void {
+    this.#listener.lost(partition);
+    this.#store.partitionLost(partition);
+  }
+
+  ownerChanged(partition: number): void {
+    this.#listener.ownerChanged(partition);
+  }
+
+  membersChanged(): void {
+    this.#listener.membersChanged();
+  }
+
+  servingAgain(): void {
+    this.#listener.servingAgain();
+  }
+}
+
+const NAME_LENGTH_MAX = 64;
+
+/** One token of a subject, another one for each incarnation. */
+function newHostId(name: string, random: number): HostId {
+  const readable = name.replaceAll(/[^A-Za-z0-9_-]+/g, '-').slice(0, NAME_LENGTH_MAX);
+  return `${readable}-${Math.floor(random * 2 ** 50).toString(36)}`;
+}

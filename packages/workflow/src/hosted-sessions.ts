@@ -1,0 +1,255 @@
+// Code that this host runs for instances that other hosts own: sessions, each of one activation of an instance. It is asked
+// through a host actor, and knows nothing of what is durable: whatever it answers counts only when the instance takes it.
+//
+// S1  A session that is gone loses nothing: its instance opens another one by replay.
+// S2  A question that comes twice is answered twice, and met by the code once.
+// S3  Sessions go when they are closed, when their instance's host is no member any more, or after a long rest.
+
+import { actor, type Clock, type HostId } from '@troupe/actors';
+import type { CodeDirectory } from './code-directory.ts';
+import type { StepBody } from './command.ts';
+import { isFault, ValidationError } from './errors.ts';
+import type { ExecutorAnswer, TurnAnswer } from './executor.ts';
+import { failureOf } from './failure.ts';
+import { decodeEvent, type HistoryEvent, type InputEvent } from './history.ts';
+import { HOSTED_SESSION_REST_MS } from './limits.ts';
+import type { LocalExecutor, LocalSession } from './local-executor.ts';
+import { askedOf } from './retry.ts';
+import { eventSchema, validated } from './schema.ts';
+import {
+  wireFault,
+  wireOpenWork,
+  wireTurn,
+  type RetryQuestion,
+  type SessionOpening,
+  type WireAnswer,
+  type WireCheck,
+} from './session-wire.ts';
+import type { ActivityOptions } from './activity.ts';
+import type { AnyWorkflow } from './workflow.ts';
+
+const LOST: WireAnswer = { kind: 'lost' };
+
+/** What the session keeps of an activity: all that cannot travel. */
+interface Kept {
+  readonly body: StepBody | undefined;
+  readonly options: ActivityOptions;
+}
+
+class HostedSession {
+  readonly ownerId: HostId;
+  readonly definition: AnyWorkflow;
+  readonly code: LocalSession;
+  readonly kept = new Map<number, Kept>();
+  usedAtMs: number;
+  /** Pages of the history that have come. */
+  past: HistoryEvent[] | undefined = [];
+  pages = 0;
+  /** The last question and its answer. */
+  asked: string | undefined;
+  answer: Promise<WireAnswer> | undefined;
+
+  constructor(ownerId: HostId, definition: AnyWorkflow, code: LocalSession, nowMs: number) {
+    this.ownerId = ownerId;
+    this.definition = definition;
+    this.code = code;
+    this.usedAtMs = nowMs;
+  }
+
+  keep(sequence: number, body: unknown, options: ActivityOptions): void {
+    this.kept.set(sequence, { body: typeof body === 'function' ? (body as StepBody) : undefined, options });
+  }
+}
+
+export class HostedSessions {
+  readonly #directory: CodeDirectory;
+  readonly #executor: LocalExecutor;
+  readonly #clock: Clock;
+  readonly #definitionOf: (name: string, version: string) => AnyWorkflow | undefined;
+  readonly #sessions = new Map<string, HostedSession>();
+
+  constructor(parts: {
+    directory: CodeDirectory;
+    executor: LocalExecutor;
+    clock: Clock;
+    definitionOf: (name: string, version: string) => AnyWorkflow | undefined;
+  }) {
+    this.#directory = parts.directory;
+    this.#executor = parts.executor;
+    this.#clock = parts.clock;
+    this.#definitionOf = parts.definitionOf;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** The closure of a step, if the session is there. */
+  body(sessionId: string, sequence: number): StepBody | undefined {
+    return this.#sessions.get(sessionId)?.kept.get(sequence)?.body;
+  }
+
+  /** Takes a page of the history; answers the last one with what is open where the history ends. */
+  replay(
+    ownerId: HostId,
+    sessionId: string,
+    opening: SessionOpening,
+    page: number,
+    entries: readonly unknown[],
+    isLast: boolean,
+  ): Promise<WireAnswer> | WireAnswer {
+    const session = page === 0 ? this.#open(ownerId, sessionId, opening) : this.#used(sessionId);
+    if (session === undefined) return LOST;
+    if (page < session.pages) return session.answer ?? { kind: 'read' };
+    if (page > session.pages || session.past === undefined) return LOST;
+    session.pages += 1;
+    for (const entry of entries) session.past.push(decodeEvent(entry).event);
+    if (!isLast) return { kind: 'read' };
+    const { past } = session;
+    session.past = undefined;
+    session.answer = this.#replayed(session, past);
+    return session.answer;
+  }
+
+  async #replayed(session: HostedSession, past: readonly HistoryEvent[]): Promise<WireAnswer> {
+    try {
+      const open = await session.code.replay(async () => past);
+      for (const { sequence, body, options } of open.activities.values()) session.keep(sequence, body, options);
+      return wireOpenWork(open);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      return { kind: 'fault', fault: wireFault(error) };
+    }
+  }
+
+  /** `opening`: the event is the first of its execution, so that there is nothing to replay. */
+  turn(
+    ownerId: HostId,
+    sessionId: string,
+    opening: SessionOpening | undefined,
+    turnId: number,
+    event: InputEvent,
+  ): Promise<WireAnswer> | WireAnswer {
+    const session = opening === undefined ? this.#used(sessionId) : this.#open(ownerId, sessionId, opening);
+    if (session === undefined) return LOST;
+    const question = `turn ${turnId}`;
+    if (session.asked === question) return session.answer!;
+    session.asked = question;
+    if ('sequence' in event) session.kept.delete(event.sequence);
+    session.answer = new Promise<TurnAnswer>((resolve) => {
+      const receiver: ExecutorAnswer = { answer: resolve };
+      session.code.dispatch(turnId, event, receiver);
+    }).then((answer) => this.#answered(session, answer));
+    return session.answer;
+  }
+
+  async #answered(session: HostedSession, answer: TurnAnswer): Promise<WireAnswer> {
+    for (const command of answer.commands) {
+      if (command.type === 'ScheduleActivity') session.keep(command.event.sequence, command.body, command.options);
+    }
+    const { outcome } = answer;
+    const { options, name } = session.definition;
+    if (outcome?.type !== 'completed' || options.output === undefined) return wireTurn(answer);
+    try {
+      const output = await validated(options.output, outcome.output, `the output of workflow ${name}`);
+      return wireTurn({ ...answer, outcome: { type: 'completed', output } });
+    } catch (error) {
+      return wireTurn({ ...answer, outcome: { type: 'failed', failure: failureOf(error) } });
+    }
+  }
+
+  /** Undefined: the session is gone. */
+  retried(sessionId: string, { sequence, attempt, failure }: RetryQuestion): boolean | undefined {
+    const policy = this.#used(sessionId)?.kept.get(sequence)?.options.retry;
+    return policy === undefined ? undefined : askedOf(policy, failure, attempt);
+  }
+
+  /** Checks an input, or the payload of an event. */
+  async check(name: string, version: string, eventName: string | undefined, value: unknown): Promise<WireCheck> {
+    const definition = this.#definitionOf(name, version);
+    if (definition === undefined) return { ok: undefined };
+    const schema = eventName === undefined ? definition.options.input : eventSchema(definition, eventName);
+    try {
+      return { ok: true, value: await validated(schema, value, '') };
+    } catch (error) {
+      if (!(error instanceof ValidationError)) throw error;
+      return { ok: false, issues: error.issues };
+    }
+  }
+
+  close(sessionId: string): void {
+    this.#sessions.get(sessionId)?.code.close();
+    this.#sessions.delete(sessionId);
+  }
+
+  #open(ownerId: HostId, sessionId: string, opening: SessionOpening): HostedSession | undefined {
+    const open = this.#used(sessionId);
+    if (open !== undefined) return open;
+    const definition = this.#definitionOf(opening.name, opening.version);
+    if (definition === undefined) return undefined;
+    this.#forgetRested();
+    const { instanceId, executionId, parent } = opening;
+    const code = this.#executor.open(definition, { instanceId, executionId, parent });
+    const session = new HostedSession(ownerId, definition, code, this.#clock.nowMs());
+    this.#sessions.set(sessionId, session);
+    return session;
+  }
+
+  /** The longest unused come first. */
+  #used(sessionId: string): HostedSession | undefined {
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined) return undefined;
+    session.usedAtMs = this.#clock.nowMs();
+    this.#sessions.delete(sessionId);
+    this.#sessions.set(sessionId, session);
+    return session;
+  }
+
+  #forgetRested(): void {
+    const beforeMs = this.#clock.nowMs() - HOSTED_SESSION_REST_MS;
+    for (const [sessionId, { usedAtMs }] of this.#sessions) {
+      if (usedAtMs > beforeMs) return;
+      this.close(sessionId);
+    }
+  }
+
+  /** Hosts have come or gone. */
+  membersChanged(): void {
+    for (const [sessionId, { ownerId }] of this.#sessions) if (!this.#directory.isPeer(ownerId)) this.close(sessionId);
+  }
+}
+
+/** The host actor by which other hosts reach the sessions of one. */
+export function sessionsActor(sessions: HostedSessions) {
+  return actor('troupe.sessions', {
+    hostBound: true,
+    methods: {
+      close: (_ctx, sessionId: string) => sessions.close(sessionId),
+    },
+    // Sessions have turns of their own: those of one need not wait for those of another.
+    readOnly: {
+      replay: (
+        _ctx,
+        ownerId: HostId,
+        sessionId: string,
+        opening: SessionOpening,
+        page: number,
+        entries: readonly unknown[],
+        isLast: boolean,
+      ) => sessions.replay(ownerId, sessionId, opening, page, entries, isLast),
+      turn: (
+        _ctx,
+        ownerId: HostId,
+        sessionId: string,
+        opening: SessionOpening | undefined,
+        turnId: number,
+        event: InputEvent,
+      ) => sessions.turn(ownerId, sessionId, opening, turnId, event),
+      retried: (_ctx, sessionId: string, question: RetryQuestion) => sessions.retried(sessionId, question),
+      check: (_ctx, name: string, version: string, eventName: string | undefined, value: unknown) =>
+        sessions.check(name, version, eventName, value),
+    },
+  });
+}
+
+export type SessionsActor = ReturnType<typeof sessionsActor>;
