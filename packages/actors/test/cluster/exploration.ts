@@ -23,6 +23,8 @@ import type { ClusterTimings } from '../../src/cluster/timings.ts';
 const PARTITIONS = [0, 1];
 const HOSTS = ['a', 'b', 'c'];
 const SETTLE_STEPS = 40;
+/** Messages of one step: some dozens, unless hosts answer each other without end. */
+const DELIVERED_MAX = 2_000;
 /** Of the states reached, one in so many is run on until it is quiet. */
 const SETTLED_EVERY = 8;
 
@@ -316,7 +318,9 @@ function isSettled(world: World): boolean {
 const MAY_BE_LATE: ReadonlySet<ClusterInput['kind']> = new Set(['heartbeat', 'claimSeen', 'helloSeen', 'claimRead']);
 
 function deliver(world: World): void {
+  let delivered = 0;
   for (let next = world.queue.shift(); next !== undefined; next = world.queue.shift()) {
+    if (++delivered > DELIVERED_MAX) throw new Error('hosts never stop answering each other (S3)');
     const host = world.hosts[next.to]!;
     if (host.condition === 'absent' || host.condition === 'dead') continue;
     if (host.condition === 'frozen' || (host.late && MAY_BE_LATE.has(next.input.kind))) {
