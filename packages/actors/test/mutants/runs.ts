@@ -1,5 +1,6 @@
 // The simulations that must find the mutants. Bundled with the mutated sources by scripts/mutants.mjs.
 
+import { EXPLORATIONS, explore } from '../cluster/exploration.ts';
 import { runFirstCalls, runIdleRaces } from '../simulation/activation-run.ts';
 import { runFenced } from '../simulation/fence-run.ts';
 import { runLateSend } from '../simulation/late-send-run.ts';
@@ -23,4 +24,9 @@ export const runs: Readonly<Record<string, (seed: number) => Promise<unknown>>> 
   // One step for each seed.
   kill: (step) => runStruck(1, step, 'kill'),
   freeze: (step) => runStruck(1, step, 'freeze'),
+  // One exploration for each seed.
+  explore: async (seed) => {
+    const exploration = EXPLORATIONS[seed - 1];
+    if (exploration !== undefined) explore(exploration);
+  },
 };
