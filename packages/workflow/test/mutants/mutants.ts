@@ -12,7 +12,7 @@ export const mutants: readonly Mutant[] = [
     find: 'return state.ended === undefined && state.executionId === executionId;',
     replace: 'return state.ended === undefined;',
     run: 'random',
-    seed: 6,
+    seed: 134,
   },
   {
     name: 'results-after-the-end',
@@ -48,7 +48,7 @@ export const mutants: readonly Mutant[] = [
     find: ' || this.#activities.anyUnderWay;',
     replace: ';',
     run: 'random',
-    seed: 5,
+    seed: 15,
   },
   {
     name: 'no-work-flag-for-the-inbox',
@@ -57,7 +57,7 @@ export const mutants: readonly Mutant[] = [
     find: ' || (state.inbox.length > 0 && this.#canRun(ctx)) || this.#activities',
     replace: ' || this.#activities',
     run: 'random',
-    seed: 53,
+    seed: 10,
   },
   {
     name: 'left-behind-is-lost',
@@ -102,7 +102,7 @@ export const mutants: readonly Mutant[] = [
     find: "      ...inbox.filter(({ event }) => event.type === 'EventRaised' || event.type === 'UndoRequested'),\n",
     replace: '',
     run: 'random',
-    seed: 14,
+    seed: 1,
   },
   {
     name: 'suspended-runs-on',
@@ -111,7 +111,7 @@ export const mutants: readonly Mutant[] = [
     find: '      !state.suspended &&\n      state.stalled === undefined &&',
     replace: '      state.stalled === undefined &&',
     run: 'random',
-    seed: 1,
+    seed: 6,
   },
   {
     name: 'history-in-one-go',
@@ -139,7 +139,7 @@ export const mutants: readonly Mutant[] = [
     find: ' || heardMs < silentSinceMs) this.#again(attempt);',
     replace: ' || heardMs < 0) this.#again(attempt);',
     run: 'random',
-    seed: 1,
+    seed: 157,
   },
   {
     name: 'lost-session-stays-lost',
@@ -148,7 +148,7 @@ export const mutants: readonly Mutant[] = [
     find: '      this.#settling = false;\n      this.#services.proceed(this.#id);\n    };',
     replace: '      this.#settling = false;\n    };',
     run: 'random',
-    seed: 1,
+    seed: 77,
   },
   {
     name: 'answer-while-suspended',
@@ -157,7 +157,7 @@ export const mutants: readonly Mutant[] = [
     find: 'this.#session?.sessionId !== undefined && !state.suspended',
     replace: 'this.#session?.sessionId !== undefined',
     run: 'random',
-    seed: 1,
+    seed: 119,
   },
   {
     name: 'nobody-looks-for-code-again',
