@@ -152,6 +152,8 @@ export class Execution implements CodeTurnOwner {
     const event = { type: 'UndoRequested', at: ctx.nowMs(), output } as const;
     // Before what waits: from now on the code asks for nothing new. Only a start goes first, and what is out.
     state.inbox.splice(state.startWaits || this.#turnOut ? 1 : 0, 0, { event, traceparent: ctx.traceparent });
+    // What is out is met before it, and so must not be met by a workflow that is suspended.
+    if (this.#turnOut) this.suspend(ctx, false);
     state.suspended = false;
     ctx.changed();
     this.#summarize(ctx);
