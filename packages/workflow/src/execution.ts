@@ -696,7 +696,7 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     const { inbox } = state;
     const nowMs = ctx.nowMs();
-    this.#activities.abort(state.executionId, new Error('the workflow continued as new'), true);
+    this.#activities.abort(ctx, state.executionId, new Error('the workflow continued as new'), true);
     state.generation += 1;
     state.undoing = false;
     state.customStatus = undefined;
@@ -724,7 +724,7 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     const nowMs = ctx.nowMs();
     if (outcome.type === 'terminated') {
-      this.#activities.abort(state.executionId, new WorkflowTerminatedError(this.#id, undefined), this.#live);
+      this.#activities.abort(ctx, state.executionId, new WorkflowTerminatedError(this.#id, undefined), this.#live);
     }
     if (state.inbox[0]?.event.type === 'WorkflowStarted') {
       // It ends before its code ran: the history still begins with the start.

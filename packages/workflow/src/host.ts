@@ -22,6 +22,7 @@ import {
   LIST_LIMIT_MAX,
   LOOK_AFTER_FAILURE_MS,
   LOOK_AGAIN_DELAY_MS,
+  LOOK_INTERVAL_MS,
   TOMBSTONE_SWEEP_INTERVAL_MS,
   TOMBSTONE_TTL_MS,
 } from './limits.ts';
@@ -175,9 +176,9 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     void goOnWithWaiting(host, actor, directory, failure(COULD_NOT_GO_ON))
       .catch(failure('instances that wait for their code could not be listed; it is tried again'))
       .finally(() => {
-        if (!failed || host.status().stopping) return;
+        if (host.status().stopping || (directory.alone && !failed)) return;
         looking?.();
-        looking = clock.setTimeout(lookAtWaiting, LOOK_AFTER_FAILURE_MS);
+        looking = clock.setTimeout(lookAtWaiting, failed ? LOOK_AFTER_FAILURE_MS : LOOK_INTERVAL_MS);
       });
   };
   const delivering: DeliveryServices = {
