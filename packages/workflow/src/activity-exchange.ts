@@ -410,7 +410,11 @@ export class ActivityExchange implements Elsewhere {
     });
   }
 
+  /** The owner of an instance has no more use for what this host runs of an execution. */
   letGo(executionId: string): void {
+    const instanceId = this.#runner.instanceOf(executionId);
+    // Said by one that does not know yet that it is the owner no more.
+    if (instanceId === undefined || this.#services().ownerOf(instanceId) === this.#services().host.hostId) return;
     for (const [key, { task }] of this.#held) if (task.executionId === executionId) this.#held.delete(key);
     this.#runner.abort(executionId, new Error('the workflow has ended, or continued as new'), false);
   }

@@ -121,6 +121,12 @@ export class ActivityRunner {
     if (found?.where !== undefined && found.task.attempt <= attempt) this.drop(found);
   }
 
+  /** Of which instance it is, if any of its attempts is here. */
+  instanceOf(executionId: string): string | undefined {
+    for (const { task } of this.#attempts.get(executionId)?.values() ?? []) return task.instanceId;
+    return undefined;
+  }
+
   find(executionId: string, sequence: number): Attempt | undefined {
     return this.#attempts.get(executionId)?.get(sequence);
   }

@@ -14,6 +14,7 @@
 // W7  A session that is lost is nobody's fault: another is opened, and what was under way is looked for before it is begun
 //     again.
 
+import type { CancelTimeout } from '@troupe/actors';
 import type { ActivityResult } from './activity-runner.ts';
 import { CodeTurn, type CodeTurnOwner } from './code-turn.ts';
 import type { WorkflowCode } from './code-directory.ts';
@@ -59,6 +60,7 @@ export class Execution implements CodeTurnOwner {
   #losses = 0;
   /** The session of code that has ended: closures that it left behind are run by it. */
   #leftSession: ExecutorSession | undefined;
+  #cancelLook: CancelTimeout | undefined;
   /** Failed attempts that came while the code was being brought to where it can say what they mean. */
   #early: { sequence: number; attempt: number; result: ActivityResult }[] | undefined;
   #bufferedEvents = 0;
@@ -152,6 +154,8 @@ export class Execution implements CodeTurnOwner {
     const event = { type: 'UndoRequested', at: ctx.nowMs(), output } as const;
     // Before what waits: from now on the code asks for nothing new. Only a start goes first, and what is out.
     state.inbox.splice(state.startWaits || this.#turnOut ? 1 : 0, 0, { event, traceparent: ctx.traceparent });
+    // What is out is met before it, and so must not be met by a workflow that is suspended.
+    if (this.#turnOut) this.suspend(ctx, false);
     state.suspended = false;
     ctx.changed();
     this.#summarize(ctx);
@@ -232,7 +236,11 @@ export class Execution implements CodeTurnOwner {
   /** After a crash: begins again what the code did not wait for. */
   async #beginLeftBehind(ctx: Context): Promise<void> {
     const { state } = this;
-    if (state.leftBehind.length === 0 || !this.#hasCode()) return;
+    if (state.leftBehind.length === 0) return;
+    if (!this.#hasCode()) {
+      if (!this.#services.directory.alone) this.#lookForCodeAgain();
+      return;
+    }
     try {
       if (this.#leftSession === undefined) {
         const session = this.#openSession();
@@ -251,6 +259,14 @@ export class Execution implements CodeTurnOwner {
       const of = { instanceId: this.#id, workflow: state.workflowName, err: error };
       this.#services.logger.error(of, 'activities that an ended workflow had not waited for cannot be begun again');
     }
+  }
+
+  /** It has ended: no list of those that wait for code has it. */
+  #lookForCodeAgain(): void {
+    this.#cancelLook ??= this.#services.clock.setTimeout(() => {
+      this.#cancelLook = undefined;
+      this.#services.proceed(this.#id);
+    }, NOT_REGISTERED_WAIT_MS);
   }
 
   #begunAgain(ctx: Context, { activities }: OpenWork): void {
@@ -680,7 +696,7 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     const { inbox } = state;
     const nowMs = ctx.nowMs();
-    this.#activities.abort(state.executionId, new Error('the workflow continued as new'), true);
+    this.#activities.abort(ctx, state.executionId, new Error('the workflow continued as new'), true);
     state.generation += 1;
     state.undoing = false;
     state.customStatus = undefined;
@@ -708,7 +724,7 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     const nowMs = ctx.nowMs();
     if (outcome.type === 'terminated') {
-      this.#activities.abort(state.executionId, new WorkflowTerminatedError(this.#id, undefined), this.#live);
+      this.#activities.abort(ctx, state.executionId, new WorkflowTerminatedError(this.#id, undefined), this.#live);
     }
     if (state.inbox[0]?.event.type === 'WorkflowStarted') {
       // It ends before its code ran: the history still begins with the start.
@@ -767,6 +783,7 @@ export class Execution implements CodeTurnOwner {
   }
 
   close(): void {
+    this.#cancelLook?.();
     this.#closeSession();
     this.#leftSession?.close();
     this.#waiters?.release();

@@ -20,7 +20,9 @@ import type { InstanceServices } from './instance-services.ts';
 import {
   ACTIVITY_CONCURRENCY_DEFAULT,
   LIST_LIMIT_MAX,
+  LOOK_AFTER_FAILURE_MS,
   LOOK_AGAIN_DELAY_MS,
+  LOOK_INTERVAL_MS,
   TOMBSTONE_SWEEP_INTERVAL_MS,
   TOMBSTONE_TTL_MS,
 } from './limits.ts';
@@ -165,10 +167,20 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     looking?.();
     looking = clock.setTimeout(lookAtWaiting, LOOK_AGAIN_DELAY_MS);
   };
-  const lookAtWaiting = (): void =>
-    void goOnWithWaiting(host, actor, directory, reporting(COULD_NOT_GO_ON)).catch(
-      reporting('instances that wait for their code could not be listed'),
-    );
+  const lookAtWaiting = (): void => {
+    let failed = false;
+    const failure = (message: string) => (error: unknown) => {
+      failed = true;
+      reporting(message)(error);
+    };
+    void goOnWithWaiting(host, actor, directory, failure(COULD_NOT_GO_ON))
+      .catch(failure('instances that wait for their code could not be listed; it is tried again'))
+      .finally(() => {
+        if (host.status().stopping || (directory.alone && !failed)) return;
+        looking?.();
+        looking = clock.setTimeout(lookAtWaiting, failed ? LOOK_AFTER_FAILURE_MS : LOOK_INTERVAL_MS);
+      });
+  };
   const delivering: DeliveryServices = {
     get host() {
       return host;

@@ -52,10 +52,12 @@ export class InstanceActivities {
    * @param reason what the bodies are told
    * @param isKnown all that runs is in memory
    */
-  abort(executionId: string, reason: Error, isKnown: boolean): void {
+  abort(ctx: Context, executionId: string, reason: Error, isKnown: boolean): void {
     this.#cancelled = this.#toBegin?.length ?? 0;
     // What was to begin may be one that a former owner had begun, on another host.
-    this.#services.activities.abort(executionId, reason, !isKnown || this.#cancelled > 0);
+    const isEverywhere = !isKnown || this.#cancelled > 0;
+    // Once it is durable: an owner that was behind ends nothing.
+    ctx.afterCommit(() => this.#services.activities.abort(executionId, reason, isEverywhere));
   }
 
   /** Drops one whose result is known already. */

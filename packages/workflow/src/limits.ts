@@ -69,5 +69,12 @@ export const HELD_TIMEOUT_MS = 2_000;
 export const OFFER_AGAIN_MS = 1_000;
 /** Changes of placement come together; instances that wait for code are looked at when it has been quiet for this long. */
 export const LOOK_AGAIN_DELAY_MS = 1_000;
+/**
+ * … and now and then all the same: an owner may have loaded an instance before a former one, which did not know that it was
+ * one, let it wait.
+ */
+export const LOOK_INTERVAL_MS = 2 * 60 * 1000;
+/** They are looked at after this long once more, if some of them could not be looked at. */
+export const LOOK_AFTER_FAILURE_MS = 10_000;
 /** A wait for the end of an instance on another host is asked for anew after this long. */
 export const END_WAIT_MS = 60_000;

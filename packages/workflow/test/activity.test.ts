@@ -92,6 +92,24 @@ test('errors that are not retryable, by name or by type, are not tried again; a 
   });
 });
 
+test('what was scheduled does not begin when its workflow is terminated before that is durable', async () => {
+  let runs = 0;
+  const w = call('a');
+  await using t = await testHost({ workflows: [w], fakes: { a: () => void (runs += 1) } });
+  const commit = t.store.commit.bind(t.store);
+  const held: (() => void)[] = [];
+  t.store.commit = (source) => void held.push(() => commit(source));
+  const started = t.workflows.start(w, { instanceId: 'i' });
+  await t.settle();
+  const terminated = t.workflows.terminate('i');
+  await t.settle();
+  t.store.commit = commit;
+  for (const go of held) go();
+  await Promise.all([started, terminated]);
+  await t.advance('1m');
+  expect([runs, (await t.workflows.get('i'))?.runtimeStatus]).toEqual([0, 'terminated']);
+});
+
 test('an attempt that does not end in time, or gives no heartbeat, is aborted and tried again with the last detail', async () => {
   const signals: boolean[] = [];
   const details: unknown[] = [];

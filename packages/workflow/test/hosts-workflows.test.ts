@@ -232,6 +232,40 @@ test('while a turn is out what comes waits, and management answers at once', asy
   expect(await types('end')).toEqual(['WorkflowStarted', 'WorkflowTerminated']);
 });
 
+test('an undo that comes while a turn is out of a suspended workflow is met after it', async () => {
+  await using cluster = new TestCluster();
+  const undone: string[] = [];
+  const booking = workflow('booking', async (ctx) => {
+    await ctx.step('book', () => 'booked', { undo: (what) => void undone.push(what) });
+    await ctx.waitForExternalEvent('go');
+    return ctx.waitForExternalEvent('never');
+  });
+  const a = await cluster.start('a', {});
+  await cluster.start('b', { workflows: [booking] });
+  await a.workflows.start('booking', { instanceId: 'i' });
+  await cluster.advance(0);
+  const release = holdTurns(cluster);
+  await a.workflows.raiseEvent('i', 'go', 1);
+  await a.workflows.suspend('i');
+  await a.workflows.terminate('i', { undo: true, output: 'over' });
+  release();
+  await cluster.advance(60_000);
+  expect(undone).toEqual(['booked']);
+  const { events } = await a.workflows.history('i');
+  expect(events.map(({ type }) => type)).toEqual([
+    'WorkflowStarted',
+    'ActivityScheduled',
+    'ActivityCompleted',
+    'WorkflowSuspended',
+    'WorkflowResumed',
+    'EventRaised',
+    'UndoRequested',
+    'ActivityScheduled',
+    'ActivityCompleted',
+    'WorkflowTerminated',
+  ]);
+});
+
 test('the owner moves with a turn out: the event is met again elsewhere, once', async () => {
   await using cluster = new TestCluster();
   const a = await cluster.start('a', {});

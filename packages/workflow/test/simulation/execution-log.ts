@@ -29,7 +29,7 @@ export interface LoggedExecution {
 export interface ExecutionLog {
   readonly executions: ReadonlyMap<string, readonly LoggedExecution[]>;
   readonly states: ReadonlyMap<string, InstanceState>;
-  /** When an instance was to undo what it did, as soon as its code could be run. */
+  /** When an instance undid what it did, or was to as soon as its code could be run. */
   readonly undos: readonly { readonly instanceId: string; readonly atMs: number }[];
   readonly purges: readonly { readonly instanceId: string; readonly atMs: number }[];
   /** Events that waited in a record, and were neither met by the code nor waited on after a commit. */
@@ -62,7 +62,8 @@ export function executionLog(applied: readonly AppliedWrite[]): ExecutionLog {
     if (state !== undefined) {
       const after = InstanceState.of(state);
       states.set(instanceId, after);
-      if (after.inbox.some(({ event }) => event.type === 'UndoRequested')) undos.push({ instanceId, atMs });
+      if (after.undoing || after.inbox.some(({ event }) => event.type === 'UndoRequested'))
+        undos.push({ instanceId, atMs });
       const met = entries.map((encoded) => decodeEvent(encoded).event);
       if (before !== undefined) vanished.push(...vanishedEvents(instanceId, before, after, met));
     }
