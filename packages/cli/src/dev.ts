@@ -18,6 +18,7 @@ export const DEV_USAGE = `troupe dev [options]          serves workflows over HT
 on several hosts, instead of a folder:
   --nats URL[,URL...]         servers of one cluster with JetStream, as nats://host:4222
   --replicas N                1, 3 or 5 copies; default 3 if the servers form a cluster, else 1
+  --nats-sync always|default  what the servers' configuration says of sync_interval
   --nats-creds FILE           or NATS_CREDS; else NATS_USER with NATS_PASSWORD, or NATS_TOKEN
                               for TLS: NATS_CA, and NATS_CERT with NATS_KEY, name files`;
 
@@ -47,12 +48,13 @@ export function parseDevArguments(
       data: { type: 'string' },
       nats: { type: 'string' },
       replicas: { type: 'string' },
+      'nats-sync': { type: 'string' },
       'nats-creds': { type: 'string' },
       app: { type: 'string', default: 'default' },
       'no-examples': { type: 'boolean', default: false },
     },
   });
-  const { nats, replicas, data, app, 'nats-creds': credsFile } = values;
+  const { nats, replicas, data, app, 'nats-sync': sync, 'nats-creds': credsFile } = values;
   if (data === '') throw new UsageError('--data names a folder');
   if (app === '') throw new UsageError('--app is a name');
   // It becomes part of subjects.
@@ -60,13 +62,14 @@ export function parseDevArguments(
     throw new UsageError(`with --nats, --app is 1 to 64 letters, digits, "_" and "-", got ${JSON.stringify(app)}`);
   if (nats !== undefined && data !== undefined)
     throw new UsageError('--nats and --data exclude each other: the state is shared, or in a folder');
-  if (nats === undefined && (replicas ?? credsFile) !== undefined)
-    throw new UsageError(`${replicas === undefined ? '--nats-creds' : '--replicas'} needs --nats`);
+  const needsNats = Object.entries({ '--replicas': replicas, '--nats-sync': sync, '--nats-creds': credsFile });
+  for (const [flag, value] of needsNats)
+    if (nats === undefined && value !== undefined) throw new UsageError(`${flag} needs --nats`);
   return {
     port: parsePort('--port', values.port),
     grpcPort: values['grpc-port'] === undefined ? undefined : parsePort('--grpc-port', values['grpc-port']),
     dataFolder: nats === undefined ? (data ?? '.troupe') : undefined,
-    nats: nats === undefined ? undefined : natsSettings({ nats, replicas, credsFile }, environment),
+    nats: nats === undefined ? undefined : natsSettings({ nats, replicas, sync, credsFile }, environment),
     app,
     examples: !values['no-examples'],
   };

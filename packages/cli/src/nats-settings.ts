@@ -17,13 +17,18 @@ export interface NatsSettings {
   readonly servers: readonly string[];
   /** Copies of everything, each on another server. Default 3 when the servers form a cluster, else 1. */
   readonly replicas?: number | undefined;
+  /** What the servers' configuration says of `sync_interval`; they cannot be asked. */
+  readonly syncInterval?: SyncInterval | undefined;
   readonly credentials?: NatsCredentials;
 }
 
+type SyncInterval = 'always' | 'default';
+
 export interface NatsArguments {
   readonly nats: string;
-  readonly replicas: string | undefined;
-  readonly credsFile: string | undefined;
+  readonly replicas?: string | undefined;
+  readonly sync?: string | undefined;
+  readonly credsFile?: string | undefined;
 }
 
 /** JetStream takes 2 and 4 as well; they survive no more failures than 1 and 3. */
@@ -35,12 +40,15 @@ export function natsSettings(
   args: NatsArguments,
   environment: Readonly<Record<string, string | undefined>>,
 ): NatsSettings {
-  const { replicas } = args;
+  const { replicas, sync } = args;
   if (replicas !== undefined && !REPLICAS.includes(replicas))
     throw new UsageError(`--replicas is one of ${REPLICAS.join(', ')}, got ${JSON.stringify(replicas)}`);
+  if (sync !== undefined && sync !== 'always' && sync !== 'default')
+    throw new UsageError(`--nats-sync is always or default, got ${JSON.stringify(sync)}`);
   return {
     servers: args.nats.split(',').map(serverUrl),
     replicas: replicas === undefined ? undefined : Number(replicas),
+    syncInterval: sync,
     credentials: credentials(args.credsFile ?? environment['NATS_CREDS'], environment),
   };
 }

@@ -51,7 +51,7 @@ export async function sharedState(
   logger: Logger,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly cluster: Cluster; readonly shared: SharedState }> {
-  const { servers } = settings;
+  const { servers, syncInterval } = settings;
   const options = await clientOptions(settings);
   const { version, cluster } = await waitForServers(servers, options, logger, signal);
   const replicas = settings.replicas ?? (cluster === undefined ? 1 : 3);
@@ -60,7 +60,11 @@ export async function sharedState(
       cluster === undefined ? 'the server is not part of a cluster' : `the servers form the cluster ${cluster}`;
     logger.info({ replicas, why }, 'the number of replicas is taken from the servers');
   }
-  return { cluster: nats({ servers, options, replicas }), shared: { servers, serverVersion: version, replicas } };
+  const sync = syncInterval === undefined ? {} : { syncInterval };
+  return {
+    cluster: nats({ servers, options, replicas, ...sync }),
+    shared: { servers, serverVersion: version, replicas },
+  };
 }
 
 async function waitForServers(

@@ -24,9 +24,15 @@ test('every flag is taken', () => {
   expect(
     parseDevArguments(['--port', '0', '--grpc-port=50001', '--data', 'd', '--app', 'shop', '--no-examples']),
   ).toEqual({ port: 0, grpcPort: 50_001, dataFolder: 'd', nats: undefined, app: 'shop', examples: false });
-  const { dataFolder, nats } = parseDevArguments(['--nats', 'a:4222, tls://b:4222', '--replicas', '3'], NO_SECRETS);
+  const args = ['--nats', 'a:4222, tls://b:4222', '--replicas', '3', '--nats-sync', 'always'];
+  const { dataFolder, nats } = parseDevArguments(args, NO_SECRETS);
   expect(dataFolder).toBeUndefined();
-  expect(nats).toEqual({ servers: ['nats://a:4222', 'tls://b:4222'], replicas: 3, credentials: {} });
+  expect(nats).toEqual({
+    servers: ['nats://a:4222', 'tls://b:4222'],
+    replicas: 3,
+    syncInterval: 'always',
+    credentials: {},
+  });
 });
 
 test.each([['-1'], ['65536'], ['http'], ['1e3'], [''], [' 80']])('%j is no port', (port) => {
@@ -43,6 +49,8 @@ test.each([
   [['--nats', 'nats://a', '--data', 'd'], 'exclude each other'],
   [['--replicas', '3'], '--replicas needs --nats'],
   [['--nats-creds', 'f'], '--nats-creds needs --nats'],
+  [['--nats-sync', 'always'], '--nats-sync needs --nats'],
+  [['--nats', 'a', '--nats-sync', '1s'], '--nats-sync is always or default, got "1s"'],
   [['--nats', 'a', '--replicas', '2'], '--replicas is one of 1, 3, 5, got "2"'],
   [['--nats', ''], '--nats names servers as nats://host:port, got ""'],
   [['--nats', 'http://a:4222'], 'got "http://a:4222"'],

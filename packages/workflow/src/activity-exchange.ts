@@ -341,6 +341,14 @@ export class ActivityExchange implements Elsewhere {
 
   #again(attempt: Attempt): void {
     const { where: hostId, task } = attempt;
+    const owner = this.#services().ownerOf(task.instanceId);
+    if (owner !== this.#services().host.hostId) {
+      // Beats go to the new owner by now, who sees to it. While there is none it may yet be this one.
+      if (owner === undefined) return;
+      this.#back(attempt);
+      this.#runner.drop(attempt);
+      return;
+    }
     if (task.body instanceof SessionBody) {
       this.#closureLost(attempt);
       return;

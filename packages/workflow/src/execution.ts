@@ -675,7 +675,7 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     const { inbox } = state;
     const nowMs = ctx.nowMs();
-    this.#services.activities.abort(state.executionId, new Error('the workflow continued as new'), false);
+    this.#activities.abort(state.executionId, new Error('the workflow continued as new'), true);
     state.generation += 1;
     state.undoing = false;
     state.customStatus = undefined;
@@ -703,8 +703,7 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     const nowMs = ctx.nowMs();
     if (outcome.type === 'terminated') {
-      // What is in memory may not be all that runs.
-      this.#services.activities.abort(state.executionId, new WorkflowTerminatedError(this.#id, undefined), !this.#live);
+      this.#activities.abort(state.executionId, new WorkflowTerminatedError(this.#id, undefined), this.#live);
     }
     if (state.inbox[0]?.event.type === 'WorkflowStarted') {
       // It ends before its code ran: the history still begins with the start.

@@ -26,6 +26,8 @@ export class InstanceActivities {
   #pending: SmallMap<number, PendingActivity> | undefined;
   /** Attempts whose commit is under way, in the order of the turns that asked for them. */
   #toBegin: Queue<ActivityTask> | undefined;
+  /** So many of them are not to begin. */
+  #cancelled = 0;
   /** One for all of them: commits are accepted in order, so each call is for the first that waits. */
   #beginNext: (() => void) | undefined;
 
@@ -42,6 +44,18 @@ export class InstanceActivities {
 
   clear(): void {
     this.#pending?.clear();
+  }
+
+  /**
+   * Whatever of this execution runs or is about to has its signal aborted, and its results are dropped.
+   *
+   * @param reason what the bodies are told
+   * @param isKnown all that runs is in memory
+   */
+  abort(executionId: string, reason: Error, isKnown: boolean): void {
+    this.#cancelled = this.#toBegin?.length ?? 0;
+    // What was to begin may be one that a former owner had begun, on another host.
+    this.#services.activities.abort(executionId, reason, !isKnown || this.#cancelled > 0);
   }
 
   /** Drops one whose result is known already. */
@@ -91,7 +105,11 @@ export class InstanceActivities {
     const { executionId, workflowName, traceparent } = state;
     const { sequence, attempt, name, input, options, body, heartbeat } = activity;
     const toBegin = (this.#toBegin ??= new Queue());
-    this.#beginNext ??= () => this.#services.activities.start(toBegin.shift()!);
+    this.#beginNext ??= () => {
+      const task = toBegin.shift()!;
+      if (this.#cancelled > 0) this.#cancelled -= 1;
+      else this.#services.activities.start(task);
+    };
     toBegin.push({
       instanceId: this.#instanceId,
       executionId,
