@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { consoleLogger, NotExecutedError, OutcomeUnknownError } from '@troupe/actors';
 import { nats } from '@troupe/nats';
 import { activity, startHost, workflow } from '@troupe/workflow';
 import { guardFolder, guardProcess } from '../scripts/guardian.mjs';
@@ -33,19 +34,33 @@ const order = workflow('order', async (ctx, amount: number) => {
 async function runHost(server: string, app: string): Promise<void> {
   const host = await startHost({
     app,
-    cluster: nats({ servers: [server] }),
+    cluster: nats({ servers: server }),
+    // It warns of a single server that syncs its disk every two minutes, which is enough here.
+    logger: { ...consoleLogger, warn: () => {} },
     workflows: [order],
     activities: [charge],
   });
   setInterval(() => process.send!({ partitions: host.actors.status().partitions }), 50);
-  const complete = async ({ instanceId, amount }: { instanceId: string; amount: number }): Promise<void> => {
-    // Attached to the one that is there, if another host has started it before it was killed.
-    const instance = await host.workflows.start(order, { instanceId, input: amount, ifExists: 'attach' });
-    process.send!({ completed: instanceId, result: await instance.result() });
+  const complete = async ({ instanceId, amount }: Placed): Promise<void> => {
+    for (;;) {
+      try {
+        // Attached to the one that is there, if it was started already: so it may be asked for as often as need be.
+        const instance = await host.workflows.start(order, { instanceId, input: amount, ifExists: 'attach' });
+        return void process.send!({ completed: instanceId, result: await instance.result() });
+      } catch (error) {
+        // Asked of the host that was killed: nobody knows whether it had started the order.
+        if (!(error instanceof OutcomeUnknownError || error instanceof NotExecutedError)) throw error;
+      }
+    }
   };
-  process.on('message', (message: { instanceId: string; amount: number }) => void complete(message));
+  process.on('message', (message: Placed) => void complete(message));
   process.on('disconnect', () => process.exit());
   process.on('SIGTERM', () => void host.stop().then(() => process.exit()));
+}
+
+interface Placed {
+  readonly instanceId: string;
+  readonly amount: number;
 }
 
 interface Told {
@@ -68,7 +83,7 @@ async function runShop(): Promise<void> {
     const alive = [...partitions.keys()];
     const host = alive[waiting.size % alive.length]!;
     waiting.set(instanceId, host);
-    host.send({ instanceId, amount: 12 });
+    host.send({ instanceId, amount: 12 } satisfies Placed);
   };
   const hear = (host: ChildProcess, told: Told): void => {
     if (told.partitions !== undefined && !host.killed) partitions.set(host, told.partitions);
