@@ -8,6 +8,7 @@
 //   --seed N        what is drawn, and when (time tells how far it gets)
 //   --scenario X    instead of all kinds of trouble: rolling, freeze, kills or away
 
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { SeededRandom } from '@troupe/actors/testing';
 import { findNatsServer } from '../../../../scripts/nats-server.mjs';
@@ -76,7 +77,12 @@ async function main(): Promise<void> {
     say('audited');
     const whole = { ...verdict, broken: { ...check(stage.hosts.lines()), ...verdict.broken } };
     console.log(report(whole));
-    if (Object.keys(whole.broken).length > 0) process.exitCode = 1;
+    if (Object.keys(whole.broken).length > 0) {
+      process.exitCode = 1;
+      const kept = fileURLToPath(new URL(`../../../../.cache/chaos/${seed}-${process.pid}`, import.meta.url));
+      await stage.hosts.keep(kept);
+      console.log(`the ledger and the logs are kept in ${kept}`);
+    }
   } finally {
     await stage.end();
   }

@@ -202,7 +202,12 @@ describe('claims', () => {
   test('the time of a takeover runs from the kill, and never ends where nobody takes over', () => {
     const kill = line(100, { kind: 'fault', fault: 'kill-host', event: 'begin', target: 'h1' }, 'chaos');
     const more = claim(0, 'h1', 'acquired', 7, 6);
-    expect(takeoverTimesMs([...before, more, kill, claim(2_100, 'h2', 'acquired', 1, 9)])).toEqual([2_000, Infinity]);
+    const taken = [...before, more, kill, claim(2_100, 'h2', 'acquired', 1, 9)];
+    expect(takeoverTimesMs(taken)).toEqual([2_000, Infinity]);
+    expect(takeoverTimesMs(taken, true)).toEqual([2_000, Infinity]);
+    const server = line(3_000, { kind: 'fault', fault: 'kill-server', event: 'begin', target: 'n1' }, 'chaos');
+    expect(takeoverTimesMs([...taken, server], true)).toEqual([2_000]);
+    expect(takeoverTimesMs([{ ...server, atMs: 50 }, ...taken], true)).toEqual([]);
   });
 });
 

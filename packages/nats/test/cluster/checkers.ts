@@ -17,6 +17,7 @@ interface Heard {
   readonly method: string;
   readonly outcome: Outcome;
   readonly value: unknown;
+  readonly error: string | undefined;
   readonly askedAtMs: number;
   readonly endedAtMs: number;
 }
@@ -25,8 +26,9 @@ function heard(lines: readonly Line[]): Heard[] {
   const answers = new Map(ofKind(lines, 'answer').map((line) => [line.call, line]));
   return ofKind(lines, 'call').map(({ call, actor, method, atMs }) => {
     const answer = answers.get(call);
-    const { outcome, value, atMs: endedAtMs } = answer ?? { outcome: 'unknown', value: undefined, atMs: Infinity };
-    return { call, actor, method, outcome, value, askedAtMs: atMs, endedAtMs };
+    const lost = { outcome: 'unknown', value: undefined, error: 'its caller died', atMs: Infinity } as const;
+    const { outcome, value, error, atMs: endedAtMs } = answer ?? lost;
+    return { call, actor, method, outcome, value, error, askedAtMs: atMs, endedAtMs };
   });
 }
 
@@ -143,7 +145,7 @@ export function checkI5Epochs(lines: readonly Line[]): string[] {
 export function checkI9NoneLost(lines: readonly Line[], fromMs: number, toMs: number): string[] {
   return heard(lines)
     .filter(({ askedAtMs, outcome }) => askedAtMs >= fromMs && askedAtMs <= toMs && outcome !== 'done')
-    .map(({ actor, call, method, outcome }) => `${call}, ${method} of ${actor}, is ${outcome}`);
+    .map(({ actor, call, error, method, outcome }) => `${call}, ${method} of ${actor}, is ${outcome}: ${error}`);
 }
 
 /** I10: of a call that was not executed no turn began, and nothing of it is there. */
@@ -161,9 +163,10 @@ export const CONVERGED_MS_MAX = 5_000;
 /** I11: after the last change every call succeeds, in time. */
 export function checkI11Converged(lines: readonly Line[], fromMs: number): string[] {
   const complaints: string[] = [];
-  for (const { actor, askedAtMs, call, endedAtMs, outcome } of heard(lines)) {
+  for (const { actor, askedAtMs, call, endedAtMs, error, outcome } of heard(lines)) {
     if (askedAtMs < fromMs) continue;
-    if (outcome !== 'done') complaints.push(`${call} of ${actor} is ${outcome}, after the last change`);
+    if (outcome !== 'done')
+      complaints.push(`${call} of ${actor} is ${outcome} ${askedAtMs - fromMs} ms after the last change: ${error}`);
     else if (endedAtMs - askedAtMs > CONVERGED_MS_MAX)
       complaints.push(`${call} of ${actor} took ${endedAtMs - askedAtMs} ms, after the last change`);
   }
@@ -330,16 +333,26 @@ export function checkI20Moves(before: ReadonlyMap<number, string>, after: Readon
   return [`${moved} partitions moved where ${Math.ceil(ideal)} had to`];
 }
 
-/** For each partition that a killed host held, how long nobody had it. Infinity: nobody has taken it since. */
-export function takeoverTimesMs(lines: readonly Line[]): number[] {
+/** Trouble of this long before a kill may still be under repair when it comes. */
+const ALONE_MS = 15_000;
+
+/**
+ * For each partition that a killed host held, how long nobody had it. Infinity: nobody has taken it since.
+ *
+ * @param alone only of hosts that were killed when nothing else was wrong, nor became so before the takeover
+ */
+export function takeoverTimesMs(lines: readonly Line[], alone = false): number[] {
+  const faults = ofKind(lines, 'fault');
+  const isAlone = (target: string, fromMs: number, toMs: number): boolean =>
+    within(faults, fromMs - ALONE_MS, Math.min(toMs, fromMs + ALONE_MS)).every((fault) => fault.target === target);
   const held = new Map<number, string>();
-  const waiting = new Map<number, number>();
+  const waiting = new Map<number, Line<FaultEvent>>();
   const times: number[] = [];
   for (const line of lines) {
     if (line.kind === 'fault' && line.fault === 'kill-host' && line.event === 'begin') {
       for (const [partition, by] of held) {
         if (by !== line.target) continue;
-        waiting.set(partition, line.atMs);
+        waiting.set(partition, line);
         held.delete(partition);
       }
     } else if (line.kind === 'claim') {
@@ -349,12 +362,14 @@ export function takeoverTimesMs(lines: readonly Line[]): number[] {
         continue;
       }
       held.set(partition, by);
-      const sinceMs = waiting.get(partition);
+      const kill = waiting.get(partition);
       waiting.delete(partition);
-      if (sinceMs !== undefined) times.push(line.atMs - sinceMs);
+      if (kill === undefined || (alone && !isAlone(kill.target, kill.atMs, line.atMs))) continue;
+      times.push(line.atMs - kill.atMs);
     }
   }
-  return [...times, ...Array.from(waiting, () => Infinity)].sort((a, b) => a - b);
+  const never = [...waiting.values()].filter((kill) => !alone || isAlone(kill.target, kill.atMs, Infinity));
+  return [...times, ...never.map(() => Infinity)].sort((a, b) => a - b);
 }
 
 /** What a host process holds at the end of the lines. */

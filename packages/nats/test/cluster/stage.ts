@@ -29,6 +29,8 @@ export interface Verdict {
   readonly activities: { readonly executed: number; readonly repeated: readonly Repeated[] };
   /** Of every partition that a killed host held, sorted. */
   readonly takeoverMs: readonly number[];
+  /** The same of hosts that were killed while nothing else was wrong. */
+  readonly takeoverAloneMs: readonly number[];
 }
 
 /** After the last change the load goes on for so long. */
@@ -129,6 +131,7 @@ export class Stage {
       instances: { started: instances('started'), ended: instances('ended') },
       activities: { executed: ofKind(lines, 'activity').length, repeated: repeatedActivities(lines) },
       takeoverMs: takeoverTimesMs(lines),
+      takeoverAloneMs: takeoverTimesMs(lines, true),
     };
   }
 
@@ -164,8 +167,11 @@ export function quantile(sorted: readonly number[], part: number): number | unde
 
 /** The verdict for people. */
 export function report(verdict: Verdict): string {
-  const { activities, broken: wrong, calls, faults, instances, takeoverMs } = verdict;
-  const ms = (part: number): string => `${quantile(takeoverMs, part) ?? '-'} ms`;
+  const { activities, broken: wrong, calls, faults, instances, takeoverAloneMs, takeoverMs } = verdict;
+  const takeover = (times: readonly number[]): string => {
+    const [p50, p99, longest] = [0.5, 0.99, 1].map((part) => `${quantile(times, part) ?? '-'} ms`);
+    return `p50 ${p50}, p99 ${p99}, longest ${longest} (${times.length} partitions)`;
+  };
   const { executed, repeated } = activities;
   const lines = [
     `faults: ${
@@ -180,7 +186,8 @@ export function report(verdict: Verdict): string {
       .toSorted((a, b) => b.arrivals - a.arrivals)
       .slice(0, 10)
       .map(({ arrivals, faults, key }) => `  ${key}: ${arrivals} times, ${faults} faults in its window`),
-    `takeover after a kill: p50 ${ms(0.5)}, p99 ${ms(0.99)}, longest ${ms(1)} (${takeoverMs.length} partitions)`,
+    `takeover after a kill: ${takeover(takeoverMs)}`,
+    `  while nothing else was wrong: ${takeover(takeoverAloneMs)}`,
   ];
   for (const [invariant, complaints] of Object.entries(wrong)) {
     lines.push(`BROKEN ${invariant}: ${complaints.length}`);

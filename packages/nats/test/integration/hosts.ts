@@ -1,14 +1,14 @@
 // Host processes in verbs, each behind links of its own to every server. What is done to them is in the ledger beside what
 // they write themselves.
 
-import { mkdtemp, readFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { guardFolder } from '../../../../scripts/guardian.mjs';
 import type { HostSettings, Question, Reply } from '../cluster/host-program.ts';
 import type { HostQuestions } from '../cluster/host-questions.ts';
-import { Ledger, ofKind, readLedger, type FaultKind, type Line } from '../cluster/ledger.ts';
+import { Ledger, readLedger, type FaultKind, type Line } from '../cluster/ledger.ts';
 import { Child, type Exit } from './child.ts';
 import { eventually } from './eventually.ts';
 import { Link, type Direction } from './link.ts';
@@ -282,9 +282,9 @@ export class Hosts {
     );
   }
 
-  /** How often each host came to be ready. */
-  starts(): number {
-    return ofKind(this.lines(), 'host').filter(({ event }) => event === 'ready').length;
+  /** Copies the ledger and the logs, for whoever wants to know more. */
+  async keep(folder: string): Promise<void> {
+    await cp(this.folder, folder, { recursive: true });
   }
 
   async end(): Promise<void> {
