@@ -23,6 +23,7 @@ export default [
       ],
       testTimeout: 60_000,
       hookTimeout: 60_000,
+      expect: { poll: { timeout: 30_000 } },
       globalSetup: ['scripts/missing-servers.mjs'],
     },
   },

@@ -64,7 +64,7 @@ export type {
 } from './store.ts';
 export { COMMIT_BYTES_MAX, COMMIT_IDS_KEPT } from './limits.ts';
 export { checkCommit, checkLayout, matchesFilter } from './store-rules.ts';
-export type { Envelope, HostId, Transport, TransportReceiver } from './transport.ts';
+export type { CallEnvelope, Envelope, HostId, Transport, TransportReceiver } from './transport.ts';
 export type { Cluster, ClusterContext, ClusterParts } from './cluster.ts';
 // The protocol of a cluster, for those who provide one.
 export { stepCluster } from './cluster/protocol.ts';

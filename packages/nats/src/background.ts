@@ -8,7 +8,9 @@ export class Background {
   readonly #concurrency: number;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #waiting: (() => Promise<void>)[] = [];
+  #waiting: (() => Promise<void>)[] = [];
+  /** Those before it have begun: many may wait, and taking the first one out would move all others. */
+  #first = 0;
   #running = 0;
   #closed = false;
   #whenIdle: (() => void) | undefined;
@@ -21,7 +23,7 @@ export class Background {
 
   /** Pieces that have not ended. */
   get length(): number {
-    return this.#waiting.length + this.#running;
+    return this.#waiting.length - this.#first + this.#running;
   }
 
   add(piece: () => Promise<void>): void {
@@ -41,12 +43,17 @@ export class Background {
       cancel();
     }
     this.#closed = true;
-    this.#waiting.length = 0;
+    this.#waiting = [];
+    this.#first = 0;
   }
 
   #next(): void {
-    while (this.#running < this.#concurrency && this.#waiting.length > 0) {
-      const piece = this.#waiting.shift()!;
+    while (this.#running < this.#concurrency && this.#first < this.#waiting.length) {
+      const piece = this.#waiting[this.#first++]!;
+      if (this.#first > 1_000 && this.#first * 2 > this.#waiting.length) {
+        this.#waiting = this.#waiting.slice(this.#first);
+        this.#first = 0;
+      }
       this.#running++;
       piece()
         .catch((error: unknown) => {

@@ -43,9 +43,9 @@ export interface CommitParts {
   /** Bytes of one message that the server takes. */
   readonly payloadBytesMax: () => number;
   /** A record is listed otherwise, as of this sequence. */
-  listed(place: Place, sequence: number, summary: Summary | null): void;
+  readonly listed: (place: Place, sequence: number, summary: Summary | null) => void;
   /** An address has a record that had none. */
-  born(place: Place): void;
+  readonly born: (place: Place) => void;
 }
 
 /** What was written to chunks before the head that refers to it. */
@@ -57,6 +57,8 @@ interface LargeParts {
 export class Commits {
   readonly #parts: CommitParts;
   #waiting: CommitSource[] = [];
+  /** Heads that can be sent now that what they refer to is there. */
+  #prepared: (() => void)[] = [];
   #scheduled = false;
   /** Sources that are not answered and no longer wait. */
   #underWay = 0;
@@ -69,6 +71,11 @@ export class Commits {
 
   request(source: CommitSource): void {
     this.#waiting.push(source);
+    this.#schedule();
+  }
+
+  /** Everything of a round of the event loop is sent by one call of the system, which costs more than the rest of a commit. */
+  #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(this.#begin);
@@ -92,6 +99,9 @@ export class Commits {
 
   readonly #begin = (): void => {
     this.#scheduled = false;
+    const prepared = this.#prepared;
+    this.#prepared = [];
+    for (const publish of prepared) publish();
     const sources = this.#waiting;
     this.#waiting = [];
     for (const source of sources) {
@@ -104,7 +114,7 @@ export class Commits {
   };
 
   #find(source: CommitSource, place: Place, found: (head: Head) => void): void {
-    this.#parts.records.find(place).then(
+    this.#parts.records.findPatiently(place).then(
       ({ head }) => {
         if (this.#stopped === undefined) found(head);
         else this.#refuse(source, this.#stopped);
@@ -145,7 +155,7 @@ export class Commits {
       this.#refuse(source, asError(error));
       return;
     }
-    const isEarlier = commit.dueAtMs !== null && commit.dueAtMs < head.indexDueAtMs;
+    const isEarlier = commit.dueAtMs !== null && this.#parts.index.mustWrite(head, commit.dueAtMs);
     const large = this.#largeParts(commit, head);
     if (!isEarlier && large === undefined) this.#publish(source, commit, head, listed, undefined);
     else void this.#prepare(source, commit, head, listed, isEarlier, large);
@@ -175,7 +185,8 @@ export class Commits {
       this.#refuse(source, new StoreUnavailableError(reason, { cause, wroteNothing: true }));
       return;
     }
-    this.#publish(source, commit, head, listed, written);
+    this.#prepared.push(() => this.#publish(source, commit, head, listed, written));
+    this.#schedule();
   }
 
   /** What would make the head too large, to be written before it; undefined when it is not. */

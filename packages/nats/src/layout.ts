@@ -23,6 +23,7 @@ const DUPLICATE_WINDOW_NS = 100 * 1e6;
 /** Not enough servers, or not enough room on them. */
 const NO_SUITABLE_PEERS = 10005;
 const INSUFFICIENT_RESOURCES = 10023;
+const NOT_CLUSTERED = 10074;
 
 /** What the record says. */
 export interface StreamLayout extends Layout {
@@ -61,29 +62,29 @@ export async function settleLayout(parts: LayoutParts, options: LayoutOptions, a
     streams: options.streams ?? 1,
     replicas: options.replicas ?? (parts.info.cluster === undefined ? 1 : 3),
   };
-  const names = new StreamNames(options.app, wanted.streams);
-  // The record lies in stream 0, whose subjects depend on the record: look before anything is made.
-  const first = names.streams[0]!;
-  const known = await parts.patience.within(() => parts.jetstream.streamInfo(first), START_PATIENCE_MS);
-  if (known === undefined) await makeStream(parts, names, 0, wanted);
-  const settled = await settleRecord(parts, names, wanted);
+  const settled = await settleRecord(parts, wanted);
   checkLayout(settled, asked);
   checkStreams(settled, options);
+  const names = new StreamNames(options.app, settled.streams);
   for (let stream = 1; stream < settled.streams; stream++) await makeStream(parts, names, stream, settled);
-  for (const name of names.streams) await checkStream(parts, name, settled);
+  for (let stream = 0; stream < settled.streams; stream++) await checkStream(parts, names, stream, settled);
   warn(parts, options, settled);
   return settled;
 }
 
-async function settleRecord(
-  { jetstream, patience, publisher }: LayoutParts,
-  names: StreamNames,
-  wanted: StreamLayout,
-): Promise<StreamLayout> {
+async function settleRecord(parts: LayoutParts, wanted: StreamLayout): Promise<StreamLayout> {
+  const { jetstream, patience, publisher } = parts;
+  const names = new StreamNames(wanted.app, wanted.streams);
+  const subject = names.layout;
+  const first = names.streams[0]!;
   for (;;) {
-    const subject = names.layout;
-    const found = await patience.within(() => jetstream.lastMessage(names.streams[0]!, subject), START_PATIENCE_MS);
+    // The record lies in stream 0, whose subjects depend on the record: look before anything is made.
+    const known = await patience.within(() => jetstream.streamInfo(first), START_PATIENCE_MS);
+    if (known === undefined) await makeStream(parts, names, 0, wanted);
+    const found = await patience.within(() => jetstream.lastMessage(first, subject), START_PATIENCE_MS);
     if (found !== undefined) return parseRecord(found.data, subject);
+    // Made by a host that asked for something else, and has not written the record yet.
+    await checkStream(parts, names, 0, wanted);
     // Refused: another host was first.
     const sequence = await publisher.write(subject, Buffer.from(JSON.stringify(wanted)), 0);
     if (sequence !== undefined) return wanted;
@@ -154,28 +155,46 @@ async function makeStream(
     } catch (error) {
       // Another host was first. What it has made is checked afterwards.
       if (JetStream.nameIsTaken(error)) return;
-      if (error instanceof JetStreamError && [NO_SUITABLE_PEERS, INSUFFICIENT_RESOURCES].includes(error.errorCode)) {
-        throw new StoreUnavailableError(
-          `stream ${config.name} cannot have ${replicas} replicas: ${error.message}. Start more servers with JetStream, ` +
-            `or say replicas: 1 and read what that means in docs/operations.md`,
-          { cause: error, wroteNothing: true },
-        );
-      }
+      if (error instanceof JetStreamError && error.errorCode === NOT_CLUSTERED) throw tooFewServers(config, error);
       throw error;
     }
   };
-  await patience.within(create, START_PATIENCE_MS);
+  try {
+    await patience.within(create, START_PATIENCE_MS);
+  } catch (error) {
+    // The other servers of the cluster may have been about to start.
+    const refusal = error instanceof StoreUnavailableError ? error.cause : undefined;
+    if (refusal instanceof JetStreamError && [NO_SUITABLE_PEERS, INSUFFICIENT_RESOURCES].includes(refusal.errorCode))
+      throw tooFewServers(config, refusal);
+    throw error;
+  }
+}
+
+function tooFewServers(config: StreamConfig, cause: JetStreamError): StoreUnavailableError {
+  return new StoreUnavailableError(
+    `stream ${config.name} cannot have ${config.num_replicas} replicas: ${cause.message}. Start more servers with ` +
+      'JetStream, or say replicas: 1 and read what that means in docs/operations.md',
+    { cause, wroteNothing: true },
+  );
 }
 
 /** The settings without which records would be lost. Others are the operator's. */
 async function checkStream(
   { jetstream, patience, logger }: LayoutParts,
-  name: string,
+  names: StreamNames,
+  stream: number,
   layout: StreamLayout,
 ): Promise<void> {
+  const name = names.streams[stream]!;
   const info: StreamInfo | undefined = await patience.within(() => jetstream.streamInfo(name), START_PATIENCE_MS);
   if (info === undefined) throw new LayoutMismatchError(`stream ${name} is missing`);
-  const { discard, max_age, max_msgs_per_subject, num_replicas } = info.config;
+  const { discard, max_age, max_msgs_per_subject, num_replicas, subjects } = info.config;
+  const missing = names.subjectsOf(stream, layout.partitionCount).filter((subject) => !subjects.includes(subject));
+  if (missing.length > 0) {
+    throw new LayoutMismatchError(
+      `stream ${name} was made for other settings: it does not take ${missing.slice(0, 3).join(', ')}`,
+    );
+  }
   if (max_msgs_per_subject !== 1 || discard !== 'new' || (typeof max_age === 'number' && max_age > 0)) {
     throw new LayoutMismatchError(
       `stream ${name} would lose records: it needs max_msgs_per_subject 1, discard new and no max_age; ` +

@@ -42,7 +42,7 @@ export interface PurgeParts {
   readonly clock: Clock;
   readonly random: () => number;
   /** The record is gone, as of the tombstone with this sequence. */
-  gone(place: Place, sequence: number): void;
+  readonly gone: (place: Place, sequence: number) => void;
 }
 
 export class Purges {

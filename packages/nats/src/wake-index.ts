@@ -84,6 +84,17 @@ export class WakeIndex {
     this.#clock = clock;
   }
 
+  /**
+   * Whether an entry must be written before a head with that time (W1). If not, the one that is there stays: a move of it that
+   * has not begun is called off, or it would go while the head that counts on it is on its way.
+   */
+  mustWrite(head: Head, dueAtMs: number): boolean {
+    if (dueAtMs < head.indexDueAtMs) return true;
+    const early = this.#early.size === 0 ? undefined : this.#early.get(head.place.key);
+    if (early !== undefined && early.wantedMs > dueAtMs) this.#early.delete(head.place.key);
+    return false;
+  }
+
   /** Resolves when there is an entry with that time (W1). @throws {StoreUnavailableError} when the store stops */
   async write(head: Head, dueAtMs: number): Promise<void> {
     const { place } = head;

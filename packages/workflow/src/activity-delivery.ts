@@ -8,7 +8,7 @@ import {
 } from '@troupe/actors';
 import type { ActivityResult, ActivityTask } from './activity-runner.ts';
 import { failureOf } from './failure.ts';
-import { RESULT_RETRY_MS_MAX, RESULT_RETRY_MS_MIN } from './limits.ts';
+import { RESULT_RETRY_MS_MAX, RESULT_RETRY_MS_MIN, RESULT_TIMEOUT_MS } from './limits.ts';
 import type { WorkflowActor } from './workflow-actor.ts';
 
 /** What a delivery needs of its host. */
@@ -17,6 +17,8 @@ export interface DeliveryServices {
   readonly actor: () => WorkflowActor;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** No other host is there. */
+  alone(): boolean;
   /** The instance has it, had no use for it, or cannot be told. */
   delivered(task: DeliveredTask): void;
 }
@@ -44,7 +46,8 @@ export class ActivityDelivery implements CallReceiver {
     const { host, actor } = this.#services;
     const { instanceId, executionId, sequence, attempt, traceparent } = this.#task;
     host.post(actor(), instanceId, 'activityEnded', [executionId, sequence, attempt, this.#result], this, {
-      timeoutMs: Infinity,
+      // Between hosts an answer may get lost: the result is sent again, and taken once.
+      timeoutMs: this.#services.alone() ? Infinity : RESULT_TIMEOUT_MS,
       traceparent,
     });
   }

@@ -490,9 +490,14 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     this.#activities.restore(activities);
     this.#children.restore(children);
-    for (const { event } of state.inbox) {
+    for (const item of [...state.inbox]) {
+      const { event } = item;
       if (event.type === 'ActivityCompleted' || event.type === 'ActivityFailed') {
-        this.#activities.drop(event.sequence);
+        if (activities.get(event.sequence) === undefined) {
+          // W4: it came once more while nobody could tell that its result is in the history.
+          state.inbox.splice(state.inbox.indexOf(item), 1);
+          ctx.changed();
+        } else this.#activities.drop(event.sequence);
       } else if (event.type === 'ChildCompleted' || event.type === 'ChildFailed') {
         this.#children.noteEnded(event.sequence);
       }

@@ -176,6 +176,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     actor: () => actor,
     clock,
     logger,
+    alone: () => directory.alone,
     delivered: (task) => exchange.delivered(task),
   };
   try {

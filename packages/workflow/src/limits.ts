@@ -43,6 +43,8 @@ export const TOMBSTONE_SWEEP_INTERVAL_MS = 60 * 60 * 1000;
 /** Pauses between attempts to hand a result to its instance: short at first, since most often it has only moved. */
 export const RESULT_RETRY_MS_MIN = 50;
 export const RESULT_RETRY_MS_MAX = 5_000;
+/** A result that goes to another host is sent again after this long without an answer. */
+export const RESULT_TIMEOUT_MS = 10_000;
 
 /** A question to the code on another host is asked again after this long without an answer, and so often in all. */
 export const SESSION_CALL_TIMEOUT_MS = 10_000;

@@ -60,6 +60,7 @@ function logOf(events: readonly HistoryEvent[] = good, purges: ExecutionLog['pur
     executions: new Map([['i', [execution(events)]]]),
     states: new Map([['i', new InstanceState()]]),
     purges,
+    undos: [],
     vanished: [],
   };
 }
@@ -74,7 +75,7 @@ test('a good history is accepted by all of them', async () => {
   const log = logOf();
   expect(checkRecorded(log)).toEqual([]);
   expect(checkGenerations(log)).toEqual([]);
-  expect(checkExecutions(log, arrivals, [], false)).toEqual([]);
+  expect(checkExecutions(log, arrivals, [], [], false)).toEqual([]);
   expect(checkAnswers(log, [])).toEqual([]);
   expect(await checkReplays(log, w)).toEqual([]);
 });
@@ -120,30 +121,34 @@ describe('I16, executions', () => {
   const again = (attempt = 1): Arrival => ({ atMs: 6, key: KEY, attempt });
 
   test('refuse two where nothing went wrong, and accept them for another attempt', () => {
-    expect(checkExecutions(logOf(), [...arrivals, again()], [], false)).toHaveLength(1);
-    expect(checkExecutions(logOf(), [...arrivals, again(2)], [], false)).toEqual([]);
+    expect(checkExecutions(logOf(), [...arrivals, again()], [], [], false)).toHaveLength(1);
+    expect(checkExecutions(logOf(), [...arrivals, again(2)], [], [], false)).toEqual([]);
   });
 
   test('accept one more for each activation in the window, and refuse more than that', () => {
     const loads = [{ instanceId: 'i', atMs: 6 }];
-    expect(checkExecutions(logOf(), [...arrivals, again()], loads, true)).toEqual([]);
-    expect(checkExecutions(logOf(), [...arrivals, again(), again()], loads, true)).toHaveLength(1);
-    expect(checkExecutions(logOf(), [...arrivals, again()], [{ instanceId: 'i', atMs: 21 }], true)).toHaveLength(1);
-    expect(checkExecutions(logOf(), [...arrivals, again()], [{ instanceId: 'other', atMs: 6 }], true)).toHaveLength(1);
+    expect(checkExecutions(logOf(), [...arrivals, again()], loads, [], true)).toEqual([]);
+    expect(checkExecutions(logOf(), [...arrivals, again(), again()], loads, [], true)).toHaveLength(1);
+    expect(checkExecutions(logOf(), [...arrivals, again()], [{ instanceId: 'i', atMs: 21 }], [], true)).toHaveLength(1);
+    expect(checkExecutions(logOf(), [...arrivals, again()], [{ instanceId: 'other', atMs: 6 }], [], true)).toHaveLength(
+      1,
+    );
   });
 
   test('refuse a body that ran before its command was durable, or without any', () => {
     const late = logOf(good.map((event, index) => (index === 1 ? { ...event, at: 10 } : event)));
-    expect(checkExecutions(late, arrivals, [], false)).toEqual([
+    expect(checkExecutions(late, arrivals, [], [], false)).toEqual([
       `activity ${KEY} began before its command was durable`,
     ]);
     const stranger = { atMs: 5, key: 'i/life.2/1', attempt: 1 };
-    expect(checkExecutions(logOf(), [...arrivals, stranger], [], true)).toHaveLength(1);
+    expect(checkExecutions(logOf(), [...arrivals, stranger], [], [], true)).toHaveLength(1);
   });
 
   test('refuse a result of nothing that ran, and what was left behind and never ran', () => {
-    expect(checkExecutions(logOf(), [], [], true)).toEqual([`activity ${KEY} has a result and never ran`]);
-    expect(checkExecutions(logOf(without(4)), [], [], true)).toEqual([`activity ${KEY} was left behind and never ran`]);
+    expect(checkExecutions(logOf(), [], [], [], true)).toEqual([`activity ${KEY} has a result and never ran`]);
+    expect(checkExecutions(logOf(without(4)), [], [], [], true)).toEqual([
+      `activity ${KEY} was left behind and never ran`,
+    ]);
   });
 });
 

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock, type Envelope, type HostId, type TransportReceiver } from '@troupe/actors';
 import { transportSuite } from '@troupe/actors/conformance';
+import { RequestError } from '../../src/errors.ts';
 import { NatsTransport } from '../../src/nats-transport.ts';
 import { encodeFrame, encodePart } from '../../src/frame.ts';
+import { InboxRequests } from '../../src/requests.ts';
 import { frameSubject } from '../../src/subjects.ts';
 import { eventually } from './eventually.ts';
 import { NatsServers } from './nats-servers.ts';
@@ -40,6 +42,10 @@ interface TestHost extends MadeWire {
 
 function reply(callId: number, bytes = 1): Envelope {
   return { kind: 'reply', callId, outcome: 'done', body: new Uint8Array(bytes).fill(callId & 0xff) };
+}
+
+function asFailure(error: unknown): string | undefined {
+  return error instanceof RequestError ? error.failure : undefined;
 }
 
 function upTo(count: number): number[] {
@@ -102,7 +108,16 @@ describeWithNats('NatsTransport', () => {
             onNoResponders: () => {},
           });
         },
-        kill: async (hostId) => byHost.get(hostId)!.kill(),
+        async kill(hostId) {
+          await byHost.get(hostId)!.kill();
+          // What the server still hands to a host that is gone is lost, and nobody can say so.
+          const requests = new InboxRequests(wires.find((made) => made !== byHost.get(hostId))!.wire, systemClock);
+          await eventually('the server has noticed', async () => {
+            const failure = await requests.ask(frameSubject(APP, hostId), new Uint8Array(0), 100).catch(asFailure);
+            return failure === 'no-responders';
+          });
+          requests.stop();
+        },
         async stop() {
           for (const made of wires) await made.end();
         },
@@ -308,8 +323,10 @@ describeWithNats('NatsTransport', () => {
         expect(callIds).toEqual([...new Set(callIds)].sort((a, b) => a - b));
         for (const id of one.received.returnedIds) expect(callIds).not.toContain(id);
         // It is as good as new.
+        await eventually('the other one is connected too', () => two.wire.status === 'connected');
+        await two.wire.flush();
         send();
-        await expect.poll(() => two.received.callIds.includes(callId)).toBe(true);
+        await eventually('it arrives', () => two.received.callIds.includes(callId));
       });
     }
   });

@@ -12,6 +12,7 @@ import {
   type Store,
 } from '@troupe/actors';
 import { eventually } from './eventually.ts';
+import { STREAM_NOT_FOUND } from '../../src/jetstream.ts';
 import { connectWire } from '../../src/connection.ts';
 import { InboxRequests } from '../../src/requests.ts';
 import { NatsStore, type NatsStoreOptions } from '../../src/nats-store.ts';
@@ -65,7 +66,11 @@ export async function removeStreams(servers: string | string[], app: string): Pr
   try {
     for (let stream = 0; stream < 4; stream++) {
       const name = `TROUPE_${app}_${stream}`;
-      await connection.request(`$JS.API.STREAM.DELETE.${name}`, '', { timeout: 30_000 });
+      await eventually(`${name} is deleted`, async () => {
+        const answer = await connection.request(`$JS.API.STREAM.DELETE.${name}`, '', { timeout: 10_000 });
+        const { error } = answer.json<{ error?: { err_code: number } }>();
+        return error?.err_code === STREAM_NOT_FOUND;
+      });
       // It goes on answering for a moment.
       await eventually(`${name} is gone`, async () => {
         const direct = `$JS.API.DIRECT.GET.${name}`;

@@ -29,6 +29,8 @@ export interface LoggedExecution {
 export interface ExecutionLog {
   readonly executions: ReadonlyMap<string, readonly LoggedExecution[]>;
   readonly states: ReadonlyMap<string, InstanceState>;
+  /** When an instance was to undo what it did, as soon as its code could be run. */
+  readonly undos: readonly { readonly instanceId: string; readonly atMs: number }[];
   readonly purges: readonly { readonly instanceId: string; readonly atMs: number }[];
   /** Events that waited in a record, and were neither met by the code nor waited on after a commit. */
   readonly vanished: readonly string[];
@@ -38,6 +40,7 @@ export function executionLog(applied: readonly AppliedWrite[]): ExecutionLog {
   const executions = new Map<string, LoggedExecution[]>();
   const states = new Map<string, InstanceState>();
   const purges: { instanceId: string; atMs: number }[] = [];
+  const undos: { instanceId: string; atMs: number }[] = [];
   const vanished: string[] = [];
   const seen = new Set<string>();
   for (const { address, atMs, kind, revision, commit } of applied) {
@@ -59,6 +62,7 @@ export function executionLog(applied: readonly AppliedWrite[]): ExecutionLog {
     if (state !== undefined) {
       const after = InstanceState.of(state);
       states.set(instanceId, after);
+      if (after.inbox.some(({ event }) => event.type === 'UndoRequested')) undos.push({ instanceId, atMs });
       const met = entries.map((encoded) => decodeEvent(encoded).event);
       if (before !== undefined) vanished.push(...vanishedEvents(instanceId, before, after, met));
     }
@@ -80,7 +84,7 @@ export function executionLog(applied: readonly AppliedWrite[]): ExecutionLog {
     if (last?.executionId !== undefined && now !== undefined && last.executionId !== now.executionId)
       last.replacedAtMs = Math.min(last.replacedAtMs, atMs);
   }
-  return { executions, states, purges, vanished };
+  return { executions, states, undos, purges, vanished };
 }
 
 /** What waited before a commit and is nowhere after it, although the life of the instance went on. */

@@ -41,6 +41,8 @@ const CLOCK_JUMPS_MS = 60_000;
 /** Every fourth seed is left in peace: there nothing may happen twice. */
 const isDisturbed = (seed: number): boolean => seed % 4 !== 0;
 
+const hostsOf = (seed: number): number => 1 + (seed % 3);
+
 export interface RunOptions {
   readonly seed: number;
   /** Client calls before it is calm. Default 30. */
@@ -58,18 +60,46 @@ export async function runSeed({ seed, calls = 30 }: RunOptions): Promise<RunRepo
   const world = new World(seed, calls);
   const report = await simulate<WorkflowHost>({
     seed,
-    hosts: 1 + (seed % 3),
-    faults: isDisturbed(seed) ? ALL_FAULTS : NO_FAULTS,
-    start: (parts) =>
-      startHost({
+    hosts: hostsOf(seed),
+    // On half of the seeds two hosts may run an instance at once, which is more than placement may do.
+    faults: isDisturbed(seed) ? { ...ALL_FAULTS, unfenced: seed % 2 === 0 } : NO_FAULTS,
+    start: ({ store, transport, placement, ...parts }, simulation) => {
+      const { hostId } = transport;
+      const { hasWorkflows, hasActivities, activityConcurrency } = roleOf(seed, hostId);
+      return startHost({
         ...parts,
-        workflows: [interpreter],
-        activities: [world.work(parts)],
+        cluster: {
+          connect: async ({ announcement }) => {
+            simulation.placement.announce(hostId, announcement);
+            return { store: store!, transport, placement };
+          },
+        },
+        workflows: hasWorkflows ? [interpreter] : [],
+        activities: hasActivities ? [world.work(parts)] : [],
+        activityConcurrency,
         idleTimeoutMs: IDLE_TIMEOUT_MS,
-      }),
+      });
+    },
     scenario: (simulation) => world.play(simulation),
   });
   return { ...report, ...world.met() };
+}
+
+/**
+ * What a host of a run is there for, in all its lives. The first of several has no code, the second has only workflows, the
+ * third only activities; or all of them have all. Some have hardly any slots.
+ */
+function roleOf(seed: number, hostId: string) {
+  const random = new SeededRandom(seed);
+  const isSpecialised = hostsOf(seed) > 1 && random.chance(0.6);
+  const fewSlots = random.integer(1, 3);
+  const index = hostId.charCodeAt(0) - 'a'.charCodeAt(0);
+  const isLast = index === hostsOf(seed) - 1;
+  return {
+    hasWorkflows: !isSpecialised || index === 1,
+    hasActivities: !isSpecialised || isLast,
+    activityConcurrency: random.chance(0.5) ? fewSlots : 256,
+  };
 }
 
 class World {
@@ -91,11 +121,11 @@ class World {
   }
 
   /** The activity of all programs: the world outside counts every arrival. */
-  work(parts: HostParts) {
+  work({ clock }: Pick<HostParts, 'clock'>) {
     return activity('work', async (ctx, { takesMs, failures }: Job) => {
       const { idempotencyKey: key, attempt } = ctx;
       this.#arrivals.push({ atMs: this.#simulation!.nowMs(), key, attempt });
-      if (takesMs > 0) await new Promise<void>((resolve) => parts.clock.setTimeout(resolve, takesMs));
+      if (takesMs > 0) await new Promise<void>((resolve) => clock.setTimeout(resolve, takesMs));
       if (attempt <= failures) throw new Error(`attempt ${attempt} fails`);
       return { key };
     });
@@ -126,7 +156,13 @@ class World {
       ...log.vanished,
       ...checkRecorded(log),
       ...checkGenerations(log),
-      ...checkExecutions(log, this.#arrivals, loadsIn(simulation.trace), isDisturbed(this.#seed)),
+      ...checkExecutions(
+        log,
+        this.#arrivals,
+        loadsIn(simulation.trace),
+        lossesIn(simulation.trace),
+        isDisturbed(this.#seed),
+      ),
       ...checkEnded(instances, listed),
       ...checkQuiet(before, after),
       ...checkAnswers(log, this.#calls),
@@ -267,4 +303,15 @@ function loadsIn(trace: readonly string[]): { instanceId: string; atMs: number }
     if (instanceId !== undefined) loads.push({ instanceId, atMs: Number(atMs) });
   }
   return loads;
+}
+
+/** When something befell a host or what was on its way: whoever ran a body may have been taken for dead. */
+function lossesIn(trace: readonly string[]): number[] {
+  const losses: number[] = [];
+  for (const line of trace) {
+    const [, atMs] =
+      /^(\d+) (?:kill |pause |lost |\S+ is cut |\S+ hears |the clock |\S+ is to drain )/.exec(line) ?? [];
+    if (atMs !== undefined) losses.push(Number(atMs));
+  }
+  return losses;
 }
