@@ -156,13 +156,17 @@ describe('claims', () => {
 
   test('I5 accepts claims with rising epochs, each of one host', () => {
     const lines = [claim(0, 'h1', 'acquired', 1, 4), claim(1, 'h2', 'acquired', 1, 9), claim(2, 'h1', 'lost', 1, 4)];
-    expect(checkI5Epochs([...lines, claim(3, 'h1', 'acquired', 1, 12)])).toEqual([]);
+    const again = [claim(4, 'h1', 'released', 1, 12), claim(5, 'h1', 'acquired', 1, 12)];
+    expect(checkI5Epochs([...lines, claim(3, 'h1', 'acquired', 1, 12), ...again])).toEqual([]);
   });
 
   test.each([
     ['an epoch of two hosts', [claim(0, 'h1', 'acquired', 1, 4), claim(1, 'h2', 'acquired', 1, 4)]],
     ['an epoch that falls', [claim(0, 'h1', 'acquired', 1, 4), claim(1, 'h1', 'acquired', 1, 3)]],
-    ['an epoch that comes twice', [claim(0, 'h1', 'acquired', 1, 4), claim(1, 'h1', 'acquired', 1, 4)]],
+    [
+      'an epoch that comes back',
+      [claim(0, 'h1', 'acquired', 1, 4), claim(1, 'h2', 'acquired', 1, 5), claim(2, 'h1', 'acquired', 1, 4)],
+    ],
   ])('I5 rejects %s', (_what, lines) => expect(checkI5Epochs(lines)).not.toEqual([]));
 
   const before = [claim(0, 'h1', 'acquired', 1, 4), claim(0, 'h2', 'acquired', 2, 5)];

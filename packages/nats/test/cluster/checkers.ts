@@ -123,20 +123,26 @@ export function checkI4Fresh(lines: readonly Line[]): string[] {
   return complaints;
 }
 
-/** I5: an epoch of a partition is one host's, and later claims have higher epochs. */
+/**
+ * I5: an epoch of a partition is one host's, and later claims have higher epochs. A host may take up again what it has
+ * drained and not given away: nobody else had it meanwhile.
+ */
 export function checkI5Epochs(lines: readonly Line[]): string[] {
   const complaints: string[] = [];
   const holders = new Map<string, string>();
-  const byHost = new Map<string, number>();
+  const own = new Map<string, number>();
+  const last = new Map<number, string>();
   for (const { by, epoch, event, partition } of ofKind(lines, 'claim')) {
     if (event !== 'acquired') continue;
     const claim = `partition ${partition} in epoch ${epoch}`;
-    const other = holders.get(claim);
-    if (other !== undefined) complaints.push(`${by} and ${other} have acquired ${claim}`);
-    holders.set(claim, by);
-    const own = `${by} ${partition}`;
-    if (epoch <= (byHost.get(own) ?? 0)) complaints.push(`${by} has acquired ${claim} after epoch ${byHost.get(own)}`);
-    byHost.set(own, epoch);
+    const holder = holders.get(claim) ?? by;
+    if (holder !== by) complaints.push(`${by} and ${holder} have acquired ${claim}`);
+    holders.set(claim, holder);
+    const before = own.get(`${by} ${partition}`) ?? 0;
+    if (epoch < before || (epoch === before && last.get(partition) !== by))
+      complaints.push(`${by} has acquired ${claim} after epoch ${before}`);
+    own.set(`${by} ${partition}`, epoch);
+    last.set(partition, by);
   }
   return complaints;
 }
