@@ -455,10 +455,10 @@ export class Execution implements CodeTurnOwner {
     this.#stallWithoutCode(ctx);
   }
 
-  /** An execution that has begun has something to do and nobody here can run it: that is to be seen, and tried again. */
+  /** An instance that has begun has something to do and nobody here can run it: that is to be seen, and tried again. */
   #stallWithoutCode(ctx: Context): void {
     const { state } = this;
-    if (state.startWaits || state.stalled !== undefined || this.#hasCode()) return;
+    if (state.startedAtMs === undefined || state.stalled !== undefined || this.#hasCode()) return;
     this.#stall(ctx, this.#services.directory.workflowMissing(state.workflowName, state.version));
   }
 

@@ -188,7 +188,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     actor: () => actor,
     clock,
     logger,
-    alone: () => directory.alone,
+    shared: actorOptions.cluster !== undefined || actorOptions.placement !== undefined,
     delivered: (task) => exchange.delivered(task),
   };
   try {
