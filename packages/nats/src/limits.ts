@@ -134,3 +134,9 @@ export const QUERY_PATIENCE_MS = 2_000;
 export const SUMMARY_BLOCK_LENGTH = 512;
 /** Summaries in one answer to another host, by their size. */
 export const QUERY_ANSWER_BYTES_MAX = 512 * 1024;
+
+/** A leader that refuses a write for longer than this, although the subject is where it should be, is stuck. */
+export const STUCK_AFTER_MS = 6_000;
+/** A stream is not asked for another leader again before: an election takes up to nine seconds. */
+export const STEPDOWN_INTERVAL_MS = 20_000;
+export const STEPDOWN_TIMEOUT_MS = 5_000;
