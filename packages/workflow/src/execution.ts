@@ -239,7 +239,7 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     if (state.leftBehind.length === 0) return;
     if (!this.#hasCode()) {
-      if (!this.#services.directory.alone) this.#lookForCodeAgain();
+      if (this.#services.shared) this.#lookForCodeAgain();
       return;
     }
     try {
