@@ -325,8 +325,20 @@ export class Router {
       if (partition !== undefined && this.#partitionOf(call) !== partition) continue;
       cancel();
       this.#later.delete(call);
-      this.#routeAgain(call);
+      this.#routeAfresh(call);
     }
+  }
+
+  /** It has not been tried yet where it goes now: what it has waited for elsewhere does not count. */
+  #routeAfresh(call: Call): void {
+    call.attempts = 0;
+    this.#routeAgain(call);
+  }
+
+  /** A host does not have what the call is for. */
+  #notThere(call: Call, hostId: HostId | undefined): void {
+    if (this.#host.placement.ownerOf(this.#partitionOf(call)) === hostId) this.#tryLater(call);
+    else this.#routeAfresh(call);
   }
 
   #routeAgain(call: Call): void {
@@ -413,11 +425,12 @@ export class Router {
 
   undeliverable(envelope: Envelope): void {
     if (envelope.kind !== 'call') return;
+    const owner = this.#owners.get(envelope.callId);
     const call = this.#take(envelope.callId);
     if (call === undefined) return;
     if (this.#host.isHostBound(call.address.type))
       call.reject(new NotExecutedError(call.address, 'its host cannot be reached'));
-    else this.#tryLater(call);
+    else this.#notThere(call, owner);
   }
 
   #take(callId: number): Call | undefined {
@@ -435,8 +448,9 @@ export class Router {
     const call = this.#pending.get(reply.callId);
     if (call === undefined) return;
     if (reply.outcome === 'moved') {
+      const owner = this.#owners.get(reply.callId);
       this.#take(reply.callId);
-      this.#tryLater(call);
+      this.#notThere(call, owner);
       return;
     }
     this.#pending.delete(reply.callId);

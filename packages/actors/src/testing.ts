@@ -6,7 +6,8 @@ export { commitContents, type CommitContents } from './testing/commit-contents.t
 export { forEachSeed } from './testing/seeds.ts';
 export { SeededRandom } from './testing/seeded-random.ts';
 export type { SentEnvelope, SimulatedNetwork } from './testing/simulated-network.ts';
-export type { SimulatedPlacement } from './testing/simulated-placement.ts';
+export { PROOF_MS } from './testing/simulated-placement.ts';
+export type { Acquisition, Silence, SimulatedPlacement } from './testing/simulated-placement.ts';
 export type { AppliedWrite, OperationFate, SimulatedStorage } from './testing/simulated-storage.ts';
 export {
   HostLostError,

@@ -49,6 +49,7 @@ test('everything that can go wrong does', async () => {
   for (let seed = 1; seed <= 30; seed++) {
     await simulate({
       seed,
+      faults: { unfenced: true },
       start: (parts) => startActorHost({ ...parts, actors: [counter] }),
       async scenario(simulation) {
         for (let step = 0; step < 40; step++) {

@@ -61,7 +61,7 @@ export class Disturber<H extends Stoppable> {
         storage.loseLeader(random.integer(4_000, 20_000));
         return;
       case 'watch-gap':
-        placement.deafen(host.hostId!, random.integer(1, random.pick([500, 10_000])));
+        placement.deafen(host.hostId!, random.integer(1, random.pick([500, 10_000, 30_000])));
         return;
       case 'clock-jump':
         host.jumpClock(random.integer(-10_000, 10_000));

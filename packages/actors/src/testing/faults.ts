@@ -19,6 +19,11 @@ export interface SimulationFaults {
   readonly storeLateWrite: number;
   /** … or it, or its answer, is slow: what was read may be old when it is seen. */
   readonly storeSlow: number;
+  /**
+   * Hosts that stand still, or hear nothing, are taken for dead before they can know it, and go on serving until they
+   * hear: more than placement may do. What is durable stays right all the same; reads may be old.
+   */
+  readonly unfenced: boolean;
   /** Mean time between two disturbances of the kinds below. Infinity: none. */
   readonly disturbanceEveryMs: number;
   /** How often each kind is chosen, against the others. */
@@ -31,7 +36,8 @@ export interface SimulationFaults {
  * - `move`: a partition is drained and given to another host.
  * - `cut`: messages from one host to another are lost for up to 10 s.
  * - `leader-loss`: no operation of the store is carried out for 4 to 20 s.
- * - `watch-gap`: a host hears nothing of placement for up to 10 s.
+ * - `watch-gap`: a host hears nothing of placement, and placement nothing of it, for up to 30 s. It may lose its
+ *   partitions meanwhile.
  * - `clock-jump`: a host's clock jumps by up to 10 s, either way.
  */
 export type Disturbance = 'pause' | 'kill' | 'move' | 'cut' | 'leader-loss' | 'watch-gap' | 'clock-jump';
@@ -46,6 +52,7 @@ export const NO_FAULTS: SimulationFaults = {
   storeTimeoutAfter: 0,
   storeLateWrite: 0,
   storeSlow: 0,
+  unfenced: false,
   disturbanceEveryMs: Infinity,
   disturbances: { pause: 0, kill: 0, move: 0, cut: 0, 'leader-loss': 0, 'watch-gap': 0, 'clock-jump': 0 },
 };
@@ -60,6 +67,7 @@ export const ALL_FAULTS: SimulationFaults = {
   storeTimeoutAfter: 0.02,
   storeLateWrite: 0.02,
   storeSlow: 0.05,
+  unfenced: false,
   disturbanceEveryMs: 1_500,
   disturbances: { pause: 4, kill: 3, move: 4, cut: 2, 'leader-loss': 1, 'watch-gap': 2, 'clock-jump': 1 },
 };

@@ -3,13 +3,18 @@
 //
 // X1  A partition has one owner by the truth, and each change has a higher epoch. A host hears of changes late, of some
 //     never, but a later one brings all that it has missed.
-// X2  A partition that moves is drained first; one whose owner is dead, or silent for long, is not: then two hosts may
-//     serve it until the first hears of it.
+// X2  A partition that moves is drained first; one whose owner is dead, or silent for long, is not: then it is lost to
+//     the first owner when that hears of it.
+// X3  A host hears all the time that what it owns is its own, unless it stands still or nothing reaches it. It serves for
+//     `PROOF_MS` after the last proof, and is taken for dead no earlier than `SILENCE_MS` after it, unless its process is
+//     dead. With the fault `unfenced` neither holds: it is taken for dead sooner, and serves until it hears of that.
+// X4  Whoever hears that its claims hold has heard of every change before.
 
 import type { PartitionId } from '../address.ts';
 import type { Announcement, Member, Placement, PlacementListener } from '../placement.ts';
 import type { HostId } from '../transport.ts';
 import type { Agenda, SimulatedProcess } from './agenda.ts';
+import type { SimulationFaults } from './faults.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
 interface Claim {
@@ -28,7 +33,32 @@ interface Participant {
   deafUntilMs: number;
   /** It gets no new partitions. */
   leaving: boolean;
+  /** The hosts that it has heard of, itself among them. */
+  known: ReadonlySet<HostId>;
+  /** Since when nothing proves its claims; undefined while something does. */
+  silentSinceMs: number | undefined;
 }
+
+/** Nothing proved the claims of a host for this time. */
+export interface Silence {
+  readonly hostId: HostId;
+  readonly fromMs: number;
+  /** Infinity: to the end. */
+  toMs: number;
+}
+
+/** A host heard that it owns a partition. */
+export interface Acquisition {
+  readonly atMs: number;
+  readonly hostId: HostId;
+  readonly partition: PartitionId;
+  readonly epoch: number;
+}
+
+/** A host serves for this long without a proof. */
+export const PROOF_MS = 10_000;
+/** A host that is silent may be dead after this long. */
+const SILENCE_MS = 15_000;
 
 const ADOPT_AFTER_MS = 500;
 const SILENT: Announcement = { actorTypes: [], details: {} };
@@ -36,19 +66,27 @@ const NOBODY: Claim = { owner: undefined, epoch: 0 };
 
 export class SimulatedPlacement {
   readonly partitionCount: number;
+  /** Whenever a host had no proof of its claims, in order. */
+  readonly silences: Silence[] = [];
+  /** Whenever a host heard that it owns something, in order. */
+  readonly acquisitions: Acquisition[] = [];
   readonly #agenda: Agenda;
   readonly #random: SeededRandom;
+  readonly #faults: () => SimulationFaults;
   readonly #claims: Claim[];
   readonly #announcements = new Map<HostId, Announcement>();
+  /** All that ever joined. */
+  readonly #participants = new Map<HostId, Participant>();
   readonly #members = new Map<HostId, Participant>();
   /** With the claims that they are moved from. */
   readonly #moving = new Map<PartitionId, Claim>();
   /** Those that were taken for dead and may not know. */
   readonly #outcasts = new Set<Participant>();
 
-  constructor(agenda: Agenda, random: SeededRandom, partitionCount: number) {
+  constructor(agenda: Agenda, random: SeededRandom, partitionCount: number, faults: () => SimulationFaults) {
     this.#agenda = agenda;
     this.#random = random;
+    this.#faults = faults;
     this.partitionCount = partitionCount;
     this.#claims = Array.from({ length: partitionCount }, () => NOBODY);
   }
@@ -56,18 +94,32 @@ export class SimulatedPlacement {
   /** The placement of one process. */
   placement(process: SimulatedProcess): Placement {
     let member: Participant | undefined;
+    const serves = (): boolean => member === undefined || this.#serves(member);
     return {
       start: async (listener) => {
         const view = Array.from({ length: this.partitionCount }, () => NOBODY);
-        member = { process, listener, view, draining: 0, deafUntilMs: 0, leaving: false };
+        const known = new Set([process.id]);
+        member = {
+          process,
+          listener,
+          view,
+          draining: 0,
+          deafUntilMs: 0,
+          leaving: false,
+          known,
+          silentSinceMs: undefined,
+        };
+        this.#participants.set(process.id, member);
         this.#join(member);
       },
       stop: async () => {
         if (member !== undefined && process.state !== 'dead') await this.#leave(member);
       },
       ownerOf: (partition) => member?.view[partition]?.owner,
-      serving: true,
-      members: () => this.#living(),
+      get serving() {
+        return serves();
+      },
+      members: () => [...(member?.known ?? [process.id])].map((hostId) => this.#memberOf(hostId)),
     };
   }
 
@@ -76,21 +128,12 @@ export class SimulatedPlacement {
     this.#announcements.set(hostId, announcement);
   }
 
-  #living(): readonly Member[] {
-    return [...this.#members.keys()].map((hostId) => ({
-      hostId,
-      announcement: this.#announcements.get(hostId) ?? SILENT,
-    }));
+  #memberOf(hostId: HostId): Member {
+    return { hostId, announcement: this.#announcements.get(hostId) ?? SILENT };
   }
 
-  /** Who is there they see at once: that some hear of it late is for the claims to show. */
-  #tellMembers(): void {
-    // Nobody reads it unless something was announced.
-    if (this.#announcements.size === 0) return;
-    for (const { process, listener } of this.#members.values()) {
-      if (process.state === 'running') listener.membersChanged();
-      else this.#agenda.add(process, 0, `${process.id} hears who is there`, () => listener.membersChanged());
-    }
+  #serves({ silentSinceMs }: Participant): boolean {
+    return silentSinceMs === undefined || this.#agenda.nowMs - silentSinceMs <= PROOF_MS || this.#faults().unfenced;
   }
 
   /** The owner by the truth. */
@@ -140,22 +183,59 @@ export class SimulatedPlacement {
     if (member === undefined) return;
     this.#members.delete(from);
     this.#outcasts.add(member);
-    this.#tellMembers();
+    this.#membersChanged();
     for (const partition of this.#claims.keys())
       if (this.#claims[partition]!.owner === from) this.#give(partition, this.#heir());
     // If it lives after all it hears of it, in a while, and is let in again.
-    const inMs = this.#random.integer(0, this.#random.pick([30, 300, 5_000]));
-    this.#agenda.add(member.process, inMs, `${from} hears that it was taken for dead`, () => {
-      this.#join(member);
+    this.#tellOutcast(member, this.#random.integer(0, this.#random.pick([30, 300, 5_000])));
+  }
+
+  #tellOutcast(member: Participant, inMs: number): void {
+    this.#agenda.add(member.process, inMs, `${member.process.id} hears that it was taken for dead`, () => {
+      const deafMs = member.deafUntilMs - this.#agenda.nowMs;
+      if (deafMs > 0) this.#tellOutcast(member, deafMs);
+      else {
+        this.#hearEverything(member);
+        this.#join(member);
+      }
     });
   }
 
-  /** Nothing reaches a host for a time; then it hears everything. */
+  /** A host stands still: nothing is heard of it, and it hears nothing. */
+  silence(hostId: HostId): void {
+    const member = this.#participants.get(hostId);
+    if (member !== undefined) this.#silent(member);
+  }
+
+  /** A host that stood still goes on: it hears everything, in a while. */
+  unsilence(hostId: HostId): void {
+    const member = this.#participants.get(hostId);
+    if (member !== undefined) this.#tellAll(member, 0);
+  }
+
+  /** Without proofs of its claims from now on; missed when that goes on for long. */
+  #silent(member: Participant): void {
+    const { id } = member.process;
+    if (member.silentSinceMs === undefined) {
+      member.silentSinceMs = this.#agenda.nowMs;
+      this.silences.push({ hostId: id, fromMs: this.#agenda.nowMs, toMs: Infinity });
+    }
+    const sinceMs = member.silentSinceMs;
+    const inMs = this.#faults().unfenced
+      ? this.#random.integer(500, SILENCE_MS)
+      : sinceMs + SILENCE_MS + this.#random.integer(1, 5_000) - this.#agenda.nowMs;
+    this.#agenda.add(undefined, inMs, `${id} is missed`, () => {
+      if (member.silentSinceMs === sinceMs && this.#members.get(id) === member) this.seize(id);
+    });
+  }
+
+  /** Nothing reaches a host for a time, and nothing is heard of it; then it hears everything. */
   deafen(hostId: HostId, forMs: number): void {
     const member = this.#members.get(hostId);
     if (member === undefined) return;
     this.#agenda.note(`${hostId} hears nothing of placement for ${forMs} ms`);
     member.deafUntilMs = this.#agenda.nowMs + forMs;
+    this.#silent(member);
     this.#tellAll(member, forMs);
   }
 
@@ -171,13 +251,20 @@ export class SimulatedPlacement {
           this.#members.get(claim.owner)?.process.state === 'running' &&
           members.every(({ process, view }) => process.state !== 'running' || view[partition] === claim),
       ) &&
-      members.every(({ draining, process }) => process.state !== 'running' || draining === 0)
+      members.every(
+        ({ draining, known, process, silentSinceMs }) =>
+          process.state !== 'running' || (draining === 0 && silentSinceMs === undefined && this.#isEverybody(known)),
+      )
     );
+  }
+
+  #isEverybody(known: ReadonlySet<HostId>): boolean {
+    return known.size === this.#members.size && [...this.#members.keys()].every((hostId) => known.has(hostId));
   }
 
   /** Everybody hears everything. */
   converge(): void {
-    for (const member of this.#members.values()) {
+    for (const member of this.#participants.values()) {
       member.deafUntilMs = 0;
       this.#tellAll(member, 0);
     }
@@ -187,7 +274,7 @@ export class SimulatedPlacement {
     this.#outcasts.delete(member);
     this.#members.set(member.process.id, member);
     member.leaving = false;
-    this.#tellMembers();
+    this.#membersChanged();
     for (const partition of this.#claims.keys()) {
       const owner = this.#claims[partition]!.owner;
       if (owner === undefined) this.#give(partition, member.process.id);
@@ -221,7 +308,21 @@ export class SimulatedPlacement {
       }),
     );
     this.#members.delete(id);
-    this.#tellMembers();
+    this.#membersChanged();
+  }
+
+  #membersChanged(): void {
+    for (const member of this.#members.values()) {
+      this.#agenda.add(member.process, this.#delayMs(), `${member.process.id} hears who is there`, () => {
+        if (member.deafUntilMs <= this.#agenda.nowMs) this.#hearMembers(member);
+      });
+    }
+  }
+
+  #hearMembers(member: Participant): void {
+    if (this.#isEverybody(member.known)) return;
+    member.known = new Set(this.#members.keys());
+    member.listener.membersChanged();
   }
 
   #heir(): HostId | undefined {
@@ -260,9 +361,19 @@ export class SimulatedPlacement {
 
   #tellAll(member: Participant, afterMs: number): void {
     this.#agenda.add(member.process, afterMs + this.#delayMs(), `${member.process.id} hears of everything`, () => {
-      if (member.deafUntilMs > this.#agenda.nowMs) return;
-      for (const [partition, claim] of this.#claims.entries()) this.#hear(member, partition, claim);
+      if (member.deafUntilMs <= this.#agenda.nowMs) this.#hearEverything(member);
     });
+  }
+
+  /** Also that its claims hold, as far as they do. */
+  #hearEverything(member: Participant): void {
+    this.#hearMembers(member);
+    for (const [partition, claim] of this.#claims.entries()) this.#hear(member, partition, claim);
+    if (member.silentSinceMs === undefined) return;
+    const served = this.#serves(member);
+    member.silentSinceMs = undefined;
+    this.silences.findLast(({ hostId }) => hostId === member.process.id)!.toMs = this.#agenda.nowMs;
+    if (!served) member.listener.servingAgain();
   }
 
   #hear(member: Participant, partition: PartitionId, claim: Claim): void {
@@ -271,15 +382,13 @@ export class SimulatedPlacement {
     member.view[partition] = claim;
     const { id } = member.process;
     const { listener } = member;
-    if (known.owner === id) {
-      // Even if it has it again: somebody else may have had it between.
-      const drained = this.#drained(member, partition);
-      if (claim.owner !== id) void drained;
-      else
-        void drained.then(() => {
-          if (member.view[partition] === claim) listener.acquired(partition, claim.epoch);
-        });
-    } else if (claim.owner === id) listener.acquired(partition, claim.epoch);
+    // Even if it has it again: somebody else may have had it between.
+    if (known.owner === id) listener.lost(partition);
+    if (claim.owner === id) {
+      this.acquisitions.push({ atMs: this.#agenda.nowMs, hostId: id, partition, epoch: claim.epoch });
+      listener.acquired(partition, claim.epoch);
+    }
+    listener.ownerChanged(partition);
   }
 
   #delayMs(): number {

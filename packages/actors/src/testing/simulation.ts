@@ -174,7 +174,7 @@ export class SimulatedHost<H extends Stoppable> {
     if (process?.state !== 'running') return;
     this.#agenda.note(`pause ${process.id}`);
     this.#agenda.pause(process);
-    this.#simulation.takeAwayAfter(process, this.#simulation.random.integer(500, 15_000));
+    this.#simulation.placement.silence(process.id);
   }
 
   /** Lets it go on. */
@@ -183,6 +183,7 @@ export class SimulatedHost<H extends Stoppable> {
     if (process?.state !== 'paused') return;
     this.#agenda.note(`thaw ${process.id}`);
     this.#agenda.thaw(process);
+    this.#simulation.placement.unsilence(process.id);
   }
 
   /** Sets its clock forward, or back. Its next life has a right one again. */
@@ -220,7 +221,7 @@ export class Simulation<H extends Stoppable> {
     const faults = (): SimulationFaults => this.#faults;
     this.network = new SimulatedNetwork(this.#agenda, this.#source.fork(), faults);
     this.storage = new SimulatedStorage(this.#agenda, this.#source.fork(), faults);
-    this.placement = new SimulatedPlacement(this.#agenda, this.#source.fork(), options.partitionCount ?? 8);
+    this.placement = new SimulatedPlacement(this.#agenda, this.#source.fork(), options.partitionCount ?? 8, faults);
     this.hosts = Array.from(
       { length: options.hosts ?? 3 },
       (_, index) => new SimulatedHost(String.fromCharCode(97 + index), this, this.#agenda),
@@ -350,11 +351,9 @@ export class Simulation<H extends Stoppable> {
     return host;
   }
 
-  /** @internal Its partitions go to others, unless it is back by then. */
+  /** @internal The partitions of a dead process go to others. */
   takeAwayAfter(process: SimulatedProcess, afterMs: number): void {
-    this.#agenda.add(undefined, afterMs, `${process.id} is missed`, () => {
-      if (process.state !== 'running') this.placement.seize(process.id);
-    });
+    this.#agenda.add(undefined, afterMs, `${process.id} is missed`, () => this.placement.seize(process.id));
   }
 }
 

@@ -13,11 +13,15 @@ import {
   checkI1Chain,
   checkI1Log,
   checkI2Acknowledged,
+  checkI2Fresh,
   checkI2Reads,
   checkI2Told,
+  checkI3Touched,
+  checkI4Silent,
   checkI6Turns,
   checkI7OneActivation,
   checkI8DeactivateFirst,
+  checkReached,
 } from './invariants.ts';
 
 const ACTOR = 'ledger/a';
@@ -132,6 +136,66 @@ test('I2 rejects that others were told of what did not last', () => {
 function turn(kind: TurnEvent['kind'], sort: TurnEvent['sort'], activation = 'x', operationId?: number): TurnEvent {
   return { kind, atMs: 0, actor: ACTOR, activation, sort, operation: operationId };
 }
+
+describe('I2, whoever asks afterwards', () => {
+  const told = (id: number, count: number, askedAtMs: number, endedAtMs: number, more: Partial<Operation> = {}) =>
+    operation(id, 'done', { value: { count }, askedAtMs, endedAtMs, ...more });
+
+  test('accepts what is as new, and older answers to those who asked before', () => {
+    expect(checkI2Fresh([told(1, 1, 0, 10), told(2, 1, 20, 30), told(3, 0, 5, 40)])).toEqual([]);
+    expect(checkI2Fresh([told(1, 5, 0, 10), told(2, 1, 20, 30, { actor: 'ledger/b' })])).toEqual([]);
+    expect(checkI2Fresh([operation(1, 'unknown', { value: { count: 9 } }), told(2, 1, 20, 30)])).toEqual([]);
+  });
+
+  test('rejects an answer that goes back', () => {
+    expect(checkI2Fresh([told(1, 2, 0, 10), told(2, 1, 11, 30)])).not.toEqual([]);
+  });
+});
+
+describe('I3, the touch', () => {
+  const answer = (atMs: number, count = 1) => ({ actor: ACTOR, hostId: 'b', count, atMs });
+  const acquired = [
+    { atMs: 0, hostId: 'a', partition: 0, epoch: 1 },
+    { atMs: 50, hostId: 'b', partition: 0, epoch: 2 },
+    { atMs: 50, hostId: 'b', partition: 1, epoch: 9 },
+  ];
+  const check = (answers: Parameters<typeof checkI3Touched>[0], writes: Parameters<typeof checkI3Touched>[2]) =>
+    checkI3Touched(answers, acquired, writes, () => 0);
+
+  test('accepts an answer after a write in its epoch or a later one, and one of an actor without a record', () => {
+    expect(check([answer(100)], [{ actor: ACTOR, atMs: 90, epoch: 2 }])).toEqual([]);
+    expect(check([answer(100)], [{ actor: ACTOR, atMs: 90, epoch: 3 }])).toEqual([]);
+    expect(check([answer(100, 0)], [])).toEqual([]);
+  });
+
+  test.each([
+    ['no write in its epoch', [{ actor: ACTOR, atMs: 10, epoch: 1 }]],
+    ['one that came later', [{ actor: ACTOR, atMs: 101, epoch: 2 }]],
+    ['one of another actor', [{ actor: 'ledger/b', atMs: 90, epoch: 2 }]],
+    ['one that says no epoch', [{ actor: ACTOR, atMs: 90, epoch: 0 }]],
+  ])('rejects an answer with %s', (_what, writes) => expect(check([answer(100)], writes)).not.toEqual([]));
+});
+
+describe('I4, silence', () => {
+  const silence = { hostId: 'a', fromMs: 1_000, toMs: 30_000 };
+  const answer = (hostId: string, atMs: number) => ({ actor: ACTOR, hostId, count: 1, atMs });
+
+  test('accepts answers within the window, after it, and of others', () => {
+    expect(checkI4Silent([answer('a', 11_000), answer('a', 30_000), answer('b', 20_000)], [silence])).toEqual([]);
+  });
+
+  test('rejects an answer later than the window', () => {
+    expect(checkI4Silent([answer('a', 11_001)], [silence])).not.toEqual([]);
+    expect(checkI4Silent([answer('a', 50_000)], [{ ...silence, toMs: Infinity }])).not.toEqual([]);
+  });
+});
+
+describe('host actors', () => {
+  const asked = (value: unknown) => operation(1, 'done', { actor: 'desk/b1', value });
+
+  test('accepts the answer of the host that was named', () => expect(checkReached([asked('b1')])).toEqual([]));
+  test('rejects that of another', () => expect(checkReached([asked('a1')])).not.toEqual([]));
+});
 
 describe('I6', () => {
   test('accepts turns one after another, with reads beside and a nested turn inside', () => {

@@ -1,7 +1,7 @@
 // The invariants of an actor, as checkers of what happened: each returns what contradicts it. They bear the numbers by
 // which `docs/simulation.md` lists them, and each is tried in `invariants.test.ts` with a history that it must reject.
 
-import type { AppliedWrite, SentEnvelope } from '../../src/testing.ts';
+import { PROOF_MS, type Acquisition, type AppliedWrite, type SentEnvelope, type Silence } from '../../src/testing.ts';
 import { formatAddress } from '../../src/index.ts';
 import { sentTo, type Log } from './actors.ts';
 import type { LifeEvent, Operation, TurnEvent } from './history.ts';
@@ -79,6 +79,86 @@ export function checkI2Reads(actor: string, reads: readonly Log[], log: Log): st
 /** I2, for calls from inside a turn: what an actor told another of its earlier turns lasted. */
 export function checkI2Told(actor: string, heard: readonly string[], log: Log): string[] {
   return heard.filter((line) => !log.includes(line)).map((line) => `${actor} told others of ${line}, which is lost`);
+}
+
+/** What a host said of an actor that only counts up. */
+export interface Answer {
+  readonly actor: string;
+  readonly hostId: string;
+  readonly count: number;
+  readonly atMs: number;
+}
+
+/**
+ * I2, for whoever asks afterwards: what was answered holds everything that anybody had been told before it was asked.
+ * Values have a `count` that only grows.
+ */
+export function checkI2Fresh(operations: readonly Operation[]): string[] {
+  const complaints: string[] = [];
+  const countOf = ({ value }: Operation): number => (value as { readonly count: number }).count;
+  const told = operations.filter(({ outcome, value }) => outcome === 'done' && typeof value === 'object');
+  for (const later of told) {
+    for (const earlier of told) {
+      if (earlier.actor !== later.actor || earlier.endedAtMs >= later.askedAtMs || countOf(earlier) <= countOf(later))
+        continue;
+      complaints.push(
+        `${later.method} ${later.id} of ${later.actor} was told ${countOf(later)}, ` +
+          `after ${earlier.method} ${earlier.id} had been told ${countOf(earlier)}`,
+      );
+    }
+  }
+  return complaints;
+}
+
+/** An accepted commit, and the epoch in the record that it wrote. */
+export interface EpochWrite {
+  readonly actor: string;
+  readonly atMs: number;
+  /** 0: it says none. */
+  readonly epoch: number;
+}
+
+/** I3: what a host answers under an epoch stands in a record that was written under it, or a later one, by then. */
+export function checkI3Touched(
+  answers: readonly Answer[],
+  acquisitions: readonly Acquisition[],
+  writes: readonly EpochWrite[],
+  partitionOf: (actor: string) => number,
+): string[] {
+  const complaints: string[] = [];
+  for (const { actor, hostId, atMs, count } of answers) {
+    const partition = partitionOf(actor);
+    const epoch = acquisitions.findLast(
+      (each) => each.hostId === hostId && each.partition === partition && each.atMs < atMs,
+    )?.epoch;
+    // Within one millisecond it may have been before. Without a record there is nothing to touch.
+    if (epoch === undefined || count === 0) continue;
+    if (!writes.some((write) => write.actor === actor && write.atMs <= atMs && write.epoch >= epoch))
+      complaints.push(`${hostId} answered for ${actor} in epoch ${epoch}, before it was written in that`);
+  }
+  return complaints;
+}
+
+/** I4: no host answers later than the window after the last proof of its claims. */
+export function checkI4Silent(answers: readonly Answer[], silences: readonly Silence[]): string[] {
+  return answers.flatMap(({ actor, atMs, hostId }) => {
+    const silence = silences.find(
+      (each) => each.hostId === hostId && each.fromMs + PROOF_MS < atMs && atMs < each.toMs,
+    );
+    return silence === undefined
+      ? []
+      : [`${hostId} answered for ${actor} ${atMs - silence.fromMs} ms after the last proof of its claims`];
+  });
+}
+
+/** Calls to host actors are answered by the host that they name. */
+export function checkReached(operations: readonly Operation[]): string[] {
+  return operations
+    .filter(
+      ({ actor, outcome, value }) =>
+        actor.startsWith('desk/') && outcome === 'done' && actor !== `desk/${String(value)}`,
+    )
+    .map(({ actor, id, value }) => `${id} of ${actor} was answered by ${String(value)}`);
 }
 
 /** I6: turns of one activation do not overlap, but for reads; a nested turn is inside another. */

@@ -44,6 +44,8 @@ export function runLateSend(seed: number, moment: Moment): Promise<SimulationRep
       placement.move(partition('ledger'), a.hostId!);
       placement.move(partition('inbox'), c.hostId!);
       await simulation.calm();
+      // Held back it would not be late.
+      simulation.setFaults({ unfenced: true });
       if (moment === 'before it asks again') {
         placement.deafen(a.hostId!, 2_000);
         placement.move(partition('inbox'), b.hostId!);

@@ -190,14 +190,14 @@ class RandomRun {
   }
 }
 
-/** Runs a seed; throws what contradicts the invariants. */
-export function runRandomly(seed: number): Promise<SimulationReport> {
+/** Runs a seed; throws what contradicts the invariants. `unfenced`: hosts do not know when to be silent. */
+export function runRandomly(seed: number, unfenced = false): Promise<SimulationReport> {
   let history: History | undefined;
   let actors: Actors | undefined;
   return simulate<ActorHost>({
     seed,
     partitionCount: 4,
-    faults: { disturbanceEveryMs: 1_000 },
+    faults: { disturbanceEveryMs: 1_000, unfenced },
     // Ten times what a run has.
     happeningsMax: 10_000,
     start(parts, { nowMs, random }) {

@@ -1,7 +1,9 @@
 import { afterEach, expect, test } from 'vitest';
 import { forEachSeed } from '../../src/testing.ts';
 import { runFirstCalls, runIdleRaces } from './activation-run.ts';
+import { runFenced } from './fence-run.ts';
 import { MOMENTS, runLateSend } from './late-send-run.ts';
+import { runMoves } from './move-run.ts';
 import { runRandomly } from './random-run.ts';
 import { runReminders } from './reminder-run.ts';
 import { runRetries } from './retry-run.ts';
@@ -19,10 +21,14 @@ function command(title: string): string {
 }
 
 test.each([
-  ['everything at once', 100, runRandomly],
+  ['everything at once', 80, runRandomly],
+  ['zombies among everything', 40, (seed: number) => runRandomly(seed, true)],
+  ['fenced hosts', 60, runFenced],
+  ['zombies alone', 40, (seed: number) => runFenced(seed, true)],
   ['first calls', 20, (seed: number) => runFirstCalls(seed, 60)],
   ['idle races', 15, runIdleRaces],
   ['reminders in time', 30, runReminders],
+  ['moves unheard of', 20, runMoves],
   ['retried commits', 30, runRetries],
 ])('no seed breaks an invariant: %s', { timeout }, async (title, count, run) => {
   await forEachSeed({ count, command: command(title) }, run);

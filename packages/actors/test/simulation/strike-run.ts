@@ -45,6 +45,8 @@ function simulateStruck(seed: number, step: number, strike: Strike, onStruck: ()
     async scenario(simulation) {
       const { hosts, placement, storage } = simulation;
       await simulation.calm();
+      // It is taken for dead as soon as it is struck, and does not know.
+      simulation.setFaults({ unfenced: true });
       const owner = hosts.find((host) => host.hostId === placement.ownerOf(0))!;
       const other = hosts.find((host) => host !== owner)!;
       const ownerId = owner.hostId!;
