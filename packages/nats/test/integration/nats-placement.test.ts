@@ -20,6 +20,7 @@ class Told implements PlacementListener {
   drainMs = 0;
   /** Checked with each partition that is acquired. */
   onAcquired: (partition: PartitionId) => void = () => {};
+  onLeaving: () => Promise<void> = async () => {};
 
   acquired(partition: PartitionId, epoch: number): void {
     this.lines.push(`acquired ${partition} ${epoch}`);
@@ -44,6 +45,10 @@ class Told implements PlacementListener {
 
   membersChanged(): void {
     this.lines.push('members');
+  }
+
+  async leaving(): Promise<void> {
+    await this.onLeaving();
   }
 
   servingAgain(): void {

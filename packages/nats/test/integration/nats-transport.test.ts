@@ -162,14 +162,16 @@ describeWithNats('NatsTransport', () => {
     const to = two.transport.hostId;
     const subject = frameSubject(APP, to);
     const place = { stream: 1, sequence: 1 };
-    const frame = encodeFrame({ from: 'enemy', place, ack: undefined, wantsAck: true }, [Uint8Array.of(3, 9)]);
+    const frame = encodeFrame({ from: 'enemy', place, ack: undefined, wantsAck: true, isLastAck: false }, [
+      Uint8Array.of(3, 9),
+    ]);
     for (const length of frame.keys()) one.wire.publish(subject, frame.slice(0, length));
     for (let bit = 0; bit < frame.length * 8; bit++) {
       const bent = new Uint8Array(frame);
       bent[bit >> 3]! ^= 1 << (bit & 7);
       one.wire.publish(subject, bent);
     }
-    const head = { from: 'enemy', place, ack: undefined, wantsAck: false };
+    const head = { from: 'enemy', place, ack: undefined, wantsAck: false, isLastAck: false };
     // Checksums that are right, and nothing else.
     for (const envelope of [[], [0], [99], [1], [1, 0xff, 0xff, 0xff, 0xff], [2, 1, 9, 0], [3], [3, 1, 1], [4, 200]])
       one.wire.publish(subject, encodeFrame(head, [Uint8Array.from(envelope)]));
@@ -191,16 +193,17 @@ describeWithNats('NatsTransport', () => {
       one.wire.publish(
         subject,
         encodePart(
-          { from: 'sender', place: { stream: 4, sequence }, ack: undefined, wantsAck: false },
+          { from: 'sender', place: { stream: 4, sequence }, ack: undefined, wantsAck: false, isLastAck: false },
           { index, last, bytes },
         ),
       );
     const whole = (stream: number, sequence: number, callId: number): void =>
       one.wire.publish(
         subject,
-        encodeFrame({ from: 'sender', place: { stream, sequence }, ack: undefined, wantsAck: false }, [
-          Uint8Array.of(3, callId),
-        ]),
+        encodeFrame(
+          { from: 'sender', place: { stream, sequence }, ack: undefined, wantsAck: false, isLastAck: false },
+          [Uint8Array.of(3, callId)],
+        ),
       );
     whole(4, 1, 1);
     whole(4, 1, 1);
@@ -235,7 +238,10 @@ describeWithNats('NatsTransport', () => {
     const acknowledge = (sequence: number, lost: [number, number][], stream = 1): void =>
       peer.wire.publish(
         frameSubject(APP, one.transport.hostId),
-        encodeFrame({ from: 'peer', place: undefined, ack: { stream, sequence, lost }, wantsAck: false }, []),
+        encodeFrame(
+          { from: 'peer', place: undefined, ack: { stream, sequence, lost }, wantsAck: false, isLastAck: false },
+          [],
+        ),
       );
     acknowledge(6, [[1, 6]], 2);
     acknowledge(1_000, [[1, 6]]);
