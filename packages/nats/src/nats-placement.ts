@@ -54,6 +54,8 @@ export interface NatsPlacementOptions {
   onGone?(hostId: HostId): void;
 }
 
+type Goodbye = (ClusterEffect & { kind: 'left' })['goodbye'];
+
 export class NatsPlacement implements Placement {
   readonly #options: NatsPlacementOptions;
   readonly #state: ClusterState;
@@ -72,7 +74,7 @@ export class NatsPlacement implements Placement {
   readonly #ends: (() => void)[] = [];
   #isJoined = false;
   #joined: (refusal?: Error) => void = () => {};
-  #left: () => void = () => {};
+  #left: (goodbye: Goodbye) => void = () => {};
   #stopping: Promise<void> | undefined;
   #loggedAtMs = -Infinity;
 
@@ -147,15 +149,19 @@ export class NatsPlacement implements Placement {
   }
 
   async #stop(): Promise<void> {
-    if (this.#listener === undefined) return;
-    const left = new Promise<void>((resolve) => {
+    const listener = this.#listener;
+    if (listener === undefined) return;
+    const left = new Promise<Goodbye>((resolve) => {
       this.#left = resolve;
     });
     this.#step({ kind: 'stopAsked' });
-    await left;
+    const goodbye = await left;
     this.#cancelTick();
     clearImmediate(this.#round);
+    // Who is turned away knows where to go.
     this.#tell();
+    await listener.leaving();
+    this.#beat(goodbye);
     this.#joined(new StoreUnavailableError(`${this.#options.hostId} was stopped`, { wroteNothing: true }));
     for (const end of this.#ends) end();
   }
@@ -205,12 +211,9 @@ export class NatsPlacement implements Placement {
   #perform(effect: ClusterEffect): void {
     const listener = this.#listener!;
     switch (effect.kind) {
-      case 'heartbeat': {
-        const heartbeat = { ...effect.heartbeat, announcement: this.#options.announcement };
-        this.#lastHeartbeat = encodeMemberMessage({ kind: 'heartbeat', heartbeat, sentAtMs: this.#clock.nowMs() });
-        this.#publish(membersSubject(this.#options.app), this.#lastHeartbeat);
+      case 'heartbeat':
+        this.#beat(effect.heartbeat);
         return;
-      }
       case 'hello':
         this.#publish(
           membersSubject(this.#options.app),
@@ -254,8 +257,14 @@ export class NatsPlacement implements Placement {
         this.#joined();
         return;
       case 'left':
-        this.#left();
+        this.#left(effect.goodbye);
     }
+  }
+
+  #beat(told: Goodbye): void {
+    const heartbeat = { ...told, announcement: this.#options.announcement };
+    this.#lastHeartbeat = encodeMemberMessage({ kind: 'heartbeat', heartbeat, sentAtMs: this.#clock.nowMs() });
+    this.#publish(membersSubject(this.#options.app), this.#lastHeartbeat);
   }
 
   #tell(): void {
