@@ -73,6 +73,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   const logger = options.logger ?? consoleLogger;
   const registry = new Registry(workflows, activities);
   const directory = new CodeDirectory(registry);
+  const shared = actorOptions.cluster !== undefined || actorOptions.placement !== undefined;
   const meter = newMeter();
   const watch = guard === true ? developmentGuard(logger) : undefined;
   const runner = new ActivityRunner({
@@ -118,6 +119,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   const services: InstanceServices = {
     registry,
     directory,
+    shared,
     executor: {
       open: (code, identity) =>
         code.definition === undefined ? remote.open(code, identity) : local.open(code.definition, identity),
@@ -188,7 +190,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     actor: () => actor,
     clock,
     logger,
-    alone: () => directory.alone,
+    shared,
     delivered: (task) => exchange.delivered(task),
   };
   try {

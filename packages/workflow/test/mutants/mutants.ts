@@ -54,7 +54,7 @@ export const mutants: readonly Mutant[] = [
     name: 'no-work-flag-for-the-inbox',
     rule: 'W2: what waits in the inbox is gone on with after a crash',
     file: 'src/execution.ts',
-    find: ' || (state.inbox.length > 0 && this.#canRun(ctx)) || this.#activities',
+    find: ' || (state.inbox.length > 0 && this.#wouldGoOn(ctx)) || this.#activities',
     replace: ' || this.#activities',
     run: 'random',
     seed: 10,
