@@ -298,6 +298,27 @@ test('an answer that gets lost is given again, and the code has met the event on
   expect(await a.workflows.result('i')).toEqual(['1', 1, 2, 3]);
 });
 
+test('an answer that comes while the owner may not serve is taken in when it may again, however late that is', async () => {
+  await using cluster = new TestCluster();
+  const asked = workflow('asked', (ctx) => ctx.waitForExternalEvent('go'));
+  const a = await cluster.start('a', {});
+  await cluster.start('b', { workflows: [asked] });
+  const instance = await a.workflows.start('asked');
+  await cluster.advance(0);
+  cluster.loses = (call) => {
+    if (call === 'a→b troupe.sessions.turn') cluster.placement.silent.add('a');
+    return false;
+  };
+  // Its answer is held back, too.
+  const raised = instance.raiseEvent('go', 'late').catch(() => {});
+  await cluster.advance(120_000);
+  await raised;
+  cluster.loses = () => false;
+  cluster.placement.unsilence('a');
+  await cluster.advance(30_000);
+  expect(await instance.get()).toMatchObject({ runtimeStatus: 'completed', output: 'late' });
+});
+
 test('the host of the code dies: it is opened on another by replay, steps under way run again', async () => {
   await using cluster = new TestCluster();
   const runs: string[] = [];
