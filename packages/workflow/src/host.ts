@@ -161,6 +161,8 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   };
   let host: ActorHost;
   let looking: CancelTimeout | undefined;
+  /** It stops, or did not start. */
+  let ended = false;
   const placementChanged = (changed: ActorHost): void => {
     host = changed;
     if (directory.refresh(changed)) {
@@ -168,7 +170,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
       hosted.membersChanged();
     }
     // Alone nobody else can have brought what somebody waits for.
-    if (directory.alone || changed.status().stopping) return;
+    if (directory.alone || ended || changed.status().stopping) return;
     looking?.();
     looking = clock.setTimeout(lookAtWaiting, LOOK_AGAIN_DELAY_MS);
   };
@@ -181,7 +183,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     void goOnWithWaiting(host, actor, directory, failure(COULD_NOT_GO_ON))
       .catch(failure('instances that wait for their code could not be listed; it is tried again'))
       .finally(() => {
-        if (host.status().stopping || (directory.alone && !failed)) return;
+        if (ended || host.status().stopping || (directory.alone && !failed)) return;
         looking?.();
         looking = clock.setTimeout(lookAtWaiting, failed ? LOOK_AFTER_FAILURE_MS : LOOK_INTERVAL_MS);
       });
@@ -204,6 +206,8 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
       actors: [actor, activitiesOfHost, sessions, ...actors],
     });
   } catch (error) {
+    ended = true;
+    looking?.();
     release();
     throw error;
   }
@@ -241,6 +245,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   );
   let stopping: Promise<void> | undefined;
   const stop = async (graceMs: number): Promise<void> => {
+    ended = true;
     sweeping.stop();
     looking?.();
     const untilMs = clock.nowMs() + graceMs;
