@@ -130,6 +130,8 @@ export const SCAN_INACTIVE_MS = 15_000;
 export const SUMMARY_SCANS_MAX = 4;
 /** Summaries are read a second time after this long, since a former owner may have written meanwhile. */
 export const SUMMARY_RESCAN_MS = 20_000;
+/** … and after this long when they could not be read at all. */
+export const SUMMARY_AGAIN_MS = 5_000;
 /** A list waits this long for the summaries of others, or for its own to be there; then it is incomplete. */
 export const QUERY_PATIENCE_MS = 2_000;
 /** Summaries in one block of a sorted list: an insertion moves so many. */

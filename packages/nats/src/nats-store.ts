@@ -181,8 +181,12 @@ export class NatsStore implements Store {
     const names = new StreamNames(app, this.#options.streams ?? 1);
     const { wire, requests } = await open();
     const jetstream = new JetStream(requests);
-    const health = new Health(clock, logger, () => jetstream.streamInfo(names.streams[0]!));
-    const publisher = new Publisher(requests, clock, health);
+    const health = new Health(clock, logger, async () => {
+      await jetstream.streamInfo(names.streams[0]!);
+      // A stream that is full can be read all the same.
+      return !publisher.isStuck;
+    });
+    const publisher: Publisher = new Publisher(requests, clock, health);
     const patience = new Patience(clock, health);
     try {
       const layout = await settleLayout(

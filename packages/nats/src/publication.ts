@@ -78,6 +78,11 @@ export class Publisher {
     this.#health = health;
   }
 
+  /** Whether something was sent in vain, and is to be sent again. */
+  get isStuck(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   /** Sends it until it is decided. @throws {TypeError} when the server takes no message of its size */
   publish(publication: Publication): void {
     publication.begin(this);

@@ -18,7 +18,17 @@ export function purgedHeader({ hasChunks, kept }: HeadTombstone, purgedAtMs: num
   return Buffer.from(`${PURGED_HEADER}: ${JSON.stringify([hasChunks, purgedAtMs, kept?.atMs ?? null])}`);
 }
 
-export function parsePurged(text: string): PurgedMark {
-  const [hasChunks, purgedAtMs, keptAtMs] = JSON.parse(text) as [boolean, number, number | null];
+/** Undefined for what is no such mark. */
+export function parsePurged(text: string): PurgedMark | undefined {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(parsed)) return undefined;
+  const [hasChunks, purgedAtMs, keptAtMs] = parsed as unknown[];
+  if (typeof hasChunks !== 'boolean' || typeof purgedAtMs !== 'number') return undefined;
+  if (keptAtMs !== null && typeof keptAtMs !== 'number') return undefined;
   return { hasChunks, purgedAtMs, keptAtMs: keptAtMs ?? undefined };
 }
