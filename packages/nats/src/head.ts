@@ -69,6 +69,14 @@ export interface ListedSummary {
   readonly crc: number;
 }
 
+/** What the writer of a head knows of the entry of the wake index. It may be needed when the head is not any more. */
+export interface IndexedTime {
+  /** The earliest time that the index is known to have; Infinity when it need not have any. */
+  dueAtMs: number;
+  /** The sequence of the entry, 0 for none, -1 when it is not known. */
+  sequence: number;
+}
+
 export class Head {
   readonly place: Place;
   readonly #seed: number;
@@ -96,10 +104,8 @@ export class Head {
 
   // Not stored.
 
-  /** The earliest time that the wake index is known to have; Infinity when it need not have any. */
-  indexDueAtMs = Infinity;
-  /** The sequence of the entry of the wake index, 0 for none, -1 when it is not known. */
-  indexSequence = 0;
+  /** The entry of the wake index. */
+  readonly indexed: IndexedTime = { dueAtMs: Infinity, sequence: 0 };
   /** Commits since the state was written last. */
   stateAge = 0;
   /** A part is on its way to a chunk. */
@@ -276,8 +282,8 @@ export function decodeHead(
     throw corruptHead(place, sequence, cause instanceof Error ? cause.message : String(cause));
   }
   head.revision = sequence;
-  head.indexDueAtMs = head.dueAtMs ?? Infinity;
-  head.indexSequence = head.dueAtMs === null ? 0 : -1;
+  head.indexed.dueAtMs = head.dueAtMs ?? Infinity;
+  head.indexed.sequence = head.dueAtMs === null ? 0 : -1;
   return { head, tombstone: undefined };
 }
 
