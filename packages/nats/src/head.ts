@@ -25,7 +25,7 @@ import {
   type PartitionId,
   type Summary,
 } from '@troupe/actors';
-import { SUMMARY_HEADER } from './record-headers.ts';
+import { furtherHeader, SUMMARY_HEADER } from './record-headers.ts';
 import { References, type Reference } from './references.ts';
 import { ByteReader, VARINT_BYTES_MAX, writeVarint } from './varint.ts';
 
@@ -62,7 +62,7 @@ export type Settled =
   | { readonly kind: 'references'; readonly parts: readonly Reference[]; readonly reference: Reference }
   | { readonly kind: 'state'; readonly pieces: readonly number[] };
 
-/** A summary, and as it stands in the header of the head: encoded as `expectingWith` takes it. */
+/** A summary, and as it stands in the header of the head: encoded as `expecting` takes it. */
 export interface ListedSummary {
   readonly summary: Summary;
   readonly header: Buffer;
@@ -337,7 +337,7 @@ export function listedSummary(summary: Summary): ListedSummary {
   const { name, status, createdAtMs, completedAtMs, tags } = summary;
   const json = JSON.stringify([name, status, createdAtMs, completedAtMs ?? null, tags]);
   const crc = crc32(json);
-  const header = Buffer.from(`${SUMMARY_HEADER}: ${crc.toString(16)} ${json}`);
+  const header = furtherHeader(SUMMARY_HEADER, `${crc.toString(16)} ${json}`);
   return { summary: { ...summary, tags: { ...tags } }, header, crc };
 }
 
@@ -355,5 +355,5 @@ export function parseSummary(text: string): ListedSummary | undefined {
     Summary['tags'],
   ];
   const summary = { name, status, createdAtMs, ...(completedAtMs === null ? {} : { completedAtMs }), tags };
-  return { summary, header: Buffer.from(`${SUMMARY_HEADER}: ${text}`), crc };
+  return { summary, header: furtherHeader(SUMMARY_HEADER, text), crc };
 }
