@@ -25,7 +25,7 @@ import { asError } from './errors.ts';
 import { Head, listedSummary, type ListedSummary, type Place } from './head.ts';
 import { HEAD_BYTES_MAX, RESEND_DELAY_MS_MAX, RESEND_DELAY_MS_MIN, SUMMARY_BYTES_MAX } from './limits.ts';
 import type { Patience } from './patience.ts';
-import { expecting, expectingWith, Publication, type Publisher } from './publication.ts';
+import { expecting, Publication, type Publisher } from './publication.ts';
 import type { Records } from './records.ts';
 import type { Reference } from './references.ts';
 import { cutTail, Settling } from './settling.ts';
@@ -378,7 +378,7 @@ export class CommitPublication extends Publication {
 
   headersFor(base: number): WireHeaders {
     const { listed } = this.head;
-    return listed === undefined ? expecting(base) : expectingWith(base, listed.header);
+    return expecting(base, listed?.header);
   }
 
   stored(sequence: number): void {
