@@ -9,6 +9,7 @@ import { w3, w4 } from './one-workflow.ts';
 import { w5 } from './parked-workflows.ts';
 import { w9 } from './repeated-load.ts';
 import { w1, w2 } from './sequences.ts';
+import { w11 } from './takeover.ts';
 import { w8 } from './timers.ts';
 
 export const WORKLOADS: Readonly<Record<string, Workload>> = {
@@ -22,5 +23,6 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   W8: w8,
   W9: w9,
   W10: w10,
+  W11: w11,
   W12: w12,
 };

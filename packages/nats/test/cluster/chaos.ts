@@ -6,14 +6,15 @@
 //   --hosts N       host processes (3)
 //   --servers 1|3   nats-servers; all records are on every one (3)
 //   --seed N        what is drawn, and when (time tells how far it gets)
-//   --scenario X    instead of all kinds of trouble: rolling, freeze, kills or away
+//   --scenario X    instead of all kinds of trouble: rolling, freeze, kills, away or leader
+//   --json          ends with the verdict as a line of JSON
 
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { SeededRandom } from '@troupe/actors/testing';
 import { findNatsServer } from '../../../../scripts/nats-server.mjs';
 import { Plan } from './plan.ts';
-import { freeze, kills, rollingRestart, serversAway, type Check } from './scenarios.ts';
+import { freeze, kills, leaderKilled, rollingRestart, serversAway, type Check } from './scenarios.ts';
 import { report, Stage } from './stage.ts';
 
 const KILLS = 6;
@@ -30,6 +31,7 @@ const { values } = parseArgs({
     servers: { type: 'string', default: '3' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
     scenario: { type: 'string' },
+    json: { type: 'boolean', default: false },
   },
 });
 
@@ -45,6 +47,7 @@ const scenarios: Record<string, (stage: Stage) => Promise<Check>> = {
   freeze,
   kills: (stage) => kills(stage, KILLS),
   away: (stage) => serversAway(stage),
+  leader: leaderKilled,
 };
 
 async function main(): Promise<void> {
@@ -81,7 +84,7 @@ async function main(): Promise<void> {
     const verdict = await stage.finish();
     say('audited');
     const whole = { ...verdict, broken: { ...check(stage.hosts.lines()), ...verdict.broken } };
-    console.log(report(whole));
+    console.log(values.json ? JSON.stringify(whole) : report(whole));
     if (Object.keys(whole.broken).length > 0) {
       process.exitCode = 1;
       await keep();

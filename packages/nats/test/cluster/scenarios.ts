@@ -73,6 +73,21 @@ export async function serversAway(stage: Stage, awayMs = AWAY_MS): Promise<Check
   return (lines) => complaints('I19 no mass eviction', checkI19NoEviction(lines, fromMs, toMs));
 }
 
+/** The server that leads the stream is killed: another one leads, and nothing changes hands. */
+export async function leaderKilled(stage: Stage): Promise<Check> {
+  const fromMs = Date.now();
+  const leader = await stage.servers.waitForLeader('TROUPE_test_0');
+  const fault = { kind: 'fault', fault: 'kill-server', target: leader.name } as const;
+  stage.hosts.faults.write({ ...fault, event: 'begin' });
+  await leader.kill();
+  await stage.waitForProgress();
+  await leader.start();
+  stage.hosts.faults.write({ ...fault, event: 'end' });
+  await stage.hosts.waitForBalance();
+  const toMs = Date.now();
+  return (lines) => complaints('I19 no mass eviction', checkI19NoEviction(lines, fromMs, toMs));
+}
+
 function complaints(invariant: string, found: readonly string[]): Broken {
   return found.length > 0 ? { [invariant]: found } : {};
 }
