@@ -5,8 +5,9 @@
 // H2  A partition is served between `acquired` and `drain`; nothing is activated outside of that but host actors.
 // H3  While the host may not serve (`Placement.serving`), no turn begins and nothing is answered but by host actors: calls
 //     wait, or are for another host; wake-ups are put off; what is durable meanwhile is held back.
-// H4  Host actors are there from the start to the end of a stop: they go when no partition is left that could need them,
-//     and, if there was one, before the others are told that this host is gone.
+// H4  Host actors are there from the start to the end of a stop: they go when no partition is left that could need them.
+// H5  A stop ends in this order: no partition is left, no host actor, no call that others wait for; the transport takes
+//     nothing more, and what it has said was heard; only then are the others told that this host is gone.
 
 import { Activation } from './activation.ts';
 import type { ActivationRuntime } from './activation-runtime.ts';
@@ -219,10 +220,9 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   readonly #byPartition: (Activation | undefined)[];
   /** How often in a row the activations of an actor were lost before a commit was accepted. */
   readonly #losses = new Map<string, number>();
-  /** Drains under way. */
-  #draining = 0;
-  /** Set when they go. */
+  /** Set when the host actors go. */
   #boundGone: Promise<void> | undefined;
+  #leaving: Promise<void> | undefined;
   readonly #tokenPrefix: string;
   #tokens = 0;
   #cancelScan: CancelTimeout | undefined;
@@ -269,7 +269,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     try {
       await this.transport.start({
         receive: (from: HostId, envelope: Envelope) => this.router.receive(from, envelope),
-        undeliverable: (_to: HostId, envelope: Envelope) => this.router.undeliverable(envelope),
+        undeliverable: (to: HostId, envelope: Envelope) => this.router.undeliverable(to, envelope),
       });
       await this.placement.start(this);
     } catch (error) {
@@ -353,13 +353,10 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     }, graceMs);
     try {
       await this.placement.stop();
-      await this.#drainBound();
     } finally {
+      // A placement that failed may not have come to this.
+      await this.leaving();
       cancel();
-      for (const activation of this.#all()) activation.abandon('its host has stopped');
-      this.router.stop();
-      this.#cache.stop();
-      await this.transport.stop();
       await this.store.stop();
       this.#letProcessEnd?.();
     }
@@ -524,14 +521,21 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   async drain(partition: PartitionId): Promise<void> {
     this.#partitions.delete(partition);
-    this.#draining++;
     await this.#drain(partition);
-    if (--this.#draining === 0 && this.stopping && this.#partitions.size === 0) await this.#drainBound();
   }
 
-  #drainBound(): Promise<void> {
-    this.#boundGone ??= this.#drain(this.partitionCount);
-    return this.#boundGone;
+  leaving(): Promise<void> {
+    this.#leaving ??= this.#leave();
+    return this.#leaving;
+  }
+
+  /** H5 */
+  async #leave(): Promise<void> {
+    await (this.#boundGone ??= this.#drain(this.partitionCount));
+    for (const activation of this.#all()) activation.abandon('its host has stopped');
+    this.router.stop();
+    this.#cache.stop();
+    await this.transport.stop();
   }
 
   async #drain(partition: PartitionId): Promise<void> {

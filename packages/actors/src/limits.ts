@@ -63,6 +63,8 @@ export const WAKE_PER_SECOND = 5_000;
 export const WAKE_BURST = 1_000;
 /** What a host that is gone may have sent before it went comes within this. */
 export const GONE_GRACE_MS = 1_000;
+/** An answer that was not delivered is sent again after this long: a client whose server died connects in less. */
+export const REPLY_AGAIN_MS = 250;
 /** A wake-up that comes due while the host may not serve is tried again after this long. */
 export const WAKE_AGAIN_MS = 250;
 /**

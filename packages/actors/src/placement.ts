@@ -32,12 +32,17 @@ export interface PlacementListener {
    * then, and waits for this.
    */
   servingAgain(): void;
+  /**
+   * No partition is left, and everybody will be told that this host is gone when this resolves: it ends what it does for
+   * the others first, so that nobody waits for an answer then.
+   */
+  leaving(): Promise<void>;
 }
 
 /** The port that says which host owns a partition. A hint: the store decides. */
 export interface Placement {
   start(listener: PlacementListener): Promise<void>;
-  /** Gives up every partition, draining each, and leaves the cluster. */
+  /** Gives up every partition, draining each, lets the host end what it does for others, and leaves the cluster. */
   stop(): Promise<void>;
   /** The owner as far as this host knows, or undefined while there is none. */
   ownerOf(partition: PartitionId): HostId | undefined;
@@ -64,6 +69,7 @@ export function singleHostPlacement(hostId: HostId, partitionCount: number, anno
       listener = undefined;
       if (drained === undefined) return;
       await Promise.all(Array.from({ length: partitionCount }, (_, partition) => drained.drain(partition)));
+      await drained.leaving();
     },
     ownerOf: () => hostId,
     serving: true,

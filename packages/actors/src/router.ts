@@ -7,6 +7,7 @@
 // R3  It is sent to members only. When a host is one no more, nobody waits for its answers, but for those that may be on
 //     their way: a host that leaves has answered everything, or turned it away.
 // R4  A call to a host actor goes to the host that its id names and nowhere else, at once or not at all.
+// R5  An answer that certainly did not arrive is sent again, as long as the host that waits for it is a member.
 
 import { partitionOf, type ActorAddress, type PartitionId } from './address.ts';
 import { Call, type CallOptions, type CallReceiver } from './call.ts';
@@ -20,6 +21,7 @@ import {
   CALL_TIMEOUT_MS_DEFAULT,
   GONE_GRACE_MS,
   IDEMPOTENCY_KEY_LENGTH_MAX,
+  REPLY_AGAIN_MS,
   RETRY_DELAY_MS_MAX,
   RETRY_DELAY_MS_MIN,
 } from './limits.ts';
@@ -69,6 +71,8 @@ export class Router {
   #members = new Set<HostId>();
   /** Calls that wait for an owner. */
   readonly #later = new Map<Call, CancelTimeout>();
+  /** Answers that could not be delivered, each a function that sends it again. */
+  readonly #answersAgain = new Map<() => void, CancelTimeout>();
   /** Ends the pauses between attempts of calls with a key. */
   readonly #pauses = new Set<() => void>();
   #callId = 0;
@@ -423,7 +427,9 @@ export class Router {
     }
   }
 
-  undeliverable(envelope: Envelope): void {
+  undeliverable(to: HostId, envelope: Envelope): void {
+    if (envelope.kind === 'reply') this.#answerAgain(to, envelope);
+    // Lost ones of the others only cost a little: of memory, or of work that nobody waits for.
     if (envelope.kind !== 'call') return;
     const owner = this.#owners.get(envelope.callId);
     const call = this.#take(envelope.callId);
@@ -431,6 +437,16 @@ export class Router {
     if (this.#host.isHostBound(call.address.type))
       call.reject(new NotExecutedError(call.address, 'its host cannot be reached'));
     else this.#notThere(call, owner);
+  }
+
+  /** R5. Its host connects again, or is taken for dead: that bounds it. */
+  #answerAgain(to: HostId, reply: ReplyEnvelope): void {
+    if (this.#stopped || !this.#isMember(to)) return;
+    const again = (): void => {
+      this.#answersAgain.delete(again);
+      this.#post(to, reply);
+    };
+    this.#answersAgain.set(again, this.#host.clock.setTimeout(again, REPLY_AGAIN_MS * (0.5 + this.#host.random())));
   }
 
   #take(callId: number): Call | undefined {
@@ -509,15 +525,22 @@ export class Router {
     this.route(call);
   }
 
-  /** Calls that come from now on are not executed; calls to other hosts have an unknown outcome. */
+  /**
+   * Calls that come from now on, and those that wait for an owner, are not executed here; calls to other hosts have an
+   * unknown outcome. Everybody else who waits has been answered.
+   */
   stop(): void {
     this.#stopped = true;
     for (const call of [...this.#pending.values()]) call.abandon('this host is stopping');
-    for (const [call, cancel] of this.#later) {
+    for (const [call, cancel] of [...this.#later]) {
       cancel();
-      call.abandon('this host is stopping');
+      this.turnedAway(call);
     }
     this.#later.clear();
+    for (const [again, cancel] of [...this.#answersAgain]) {
+      cancel();
+      again();
+    }
     for (const end of [...this.#pauses]) end();
     this.#deadlines.stop();
   }

@@ -69,7 +69,10 @@ export interface Transport {
   readonly hostId: HostId;
   /** Begins to deliver; envelopes that came earlier are not kept. */
   start(receiver: TransportReceiver): Promise<void>;
-  /** Delivers what was taken, then refuses. Calling it twice is harmless. */
+  /**
+   * Takes in nothing more, and says so to those who send; delivers what was taken, then refuses. Calling it twice is
+   * harmless.
+   */
   stop(): Promise<void>;
   /**
    * Takes an envelope for another host. Never calls the receiver before it has returned; keeps no reference to the

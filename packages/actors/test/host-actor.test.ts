@@ -87,6 +87,7 @@ test('a call to the actor of a host that cannot be reached is not executed, at o
     ownerChanged() {},
     membersChanged() {},
     servingAgain() {},
+    leaving: async () => {},
   });
   expect(await failure(one.host.actor(desk, 'three', { timeoutMs: Infinity }).where())).toBeInstanceOf(
     NotExecutedError,

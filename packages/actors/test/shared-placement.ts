@@ -31,6 +31,7 @@ export class SharedPlacement {
         const heirs = [...this.#listeners.keys()].filter((other) => other !== hostId);
         const owned = [...this.#owners.keys()].filter((partition) => this.#owners[partition] === hostId);
         await Promise.all(owned.map((partition) => this.move(partition, heirs[partition % Math.max(1, heirs.length)])));
+        await this.#listeners.get(hostId)?.leaving();
         this.#listeners.delete(hostId);
         this.#tell((other) => other.membersChanged());
       },

@@ -17,6 +17,7 @@ const HAS_PLACE = 1;
 const HAS_ACK = 2;
 const WANTS_ACK = 4;
 const IS_PART = 8;
+const IS_LAST_ACK = 16;
 
 /** From one frame number to another, both included. */
 export type FrameRange = readonly [from: number, to: number];
@@ -47,6 +48,8 @@ export interface FrameHead {
   readonly place: FramePlace | undefined;
   readonly ack: Acknowledgement | undefined;
   readonly wantsAck: boolean;
+  /** The sender stops: what `ack` does not cover, of this stream and of later ones, it has not taken and will not take. */
+  readonly isLastAck: boolean;
 }
 
 export interface Frame extends FrameHead {
@@ -75,12 +78,13 @@ export function encodePart(head: FrameHead, part: EnvelopePart): Uint8Array {
   return finished([part.bytes]);
 }
 
-function writeHead({ from, place, ack, wantsAck }: FrameHead, isPart: boolean): void {
+function writeHead({ from, place, ack, wantsAck, isLastAck }: FrameHead, isPart: boolean): void {
   writer.clear();
   writer.byte(
     (place === undefined ? 0 : HAS_PLACE) |
       (ack === undefined ? 0 : HAS_ACK) |
       (wantsAck ? WANTS_ACK : 0) |
+      (isLastAck ? IS_LAST_ACK : 0) |
       (isPart ? IS_PART : 0),
   );
   writer.string(from);
@@ -127,6 +131,7 @@ export function decodeFrame(bytes: Uint8Array): Frame {
     place: flags & HAS_PLACE ? { stream: reader.varint(), sequence: reader.varint() } : undefined,
     ack: flags & HAS_ACK ? readAcknowledgement(reader) : undefined,
     wantsAck: (flags & WANTS_ACK) !== 0,
+    isLastAck: (flags & IS_LAST_ACK) !== 0,
   };
   if (flags & IS_PART) {
     const part = { index: reader.varint(), last: reader.byte() === 1, bytes: reader.rest() };

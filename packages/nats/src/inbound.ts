@@ -59,6 +59,23 @@ export class Inbound {
     return true;
   }
 
+  /**
+   * A frame came that is not taken, nor will any be that comes later: its sender is to be told how far things went. Of one
+   * that is not known any more it is only certain that this frame was not taken.
+   */
+  late({ stream, sequence }: FramePlace): void {
+    if (this.#stream === 0) {
+      this.#stream = stream;
+      this.#sequence = sequence - 1;
+    }
+    this.owe();
+  }
+
+  /** The sender is to be told how far things went, although it may know. */
+  owe(): void {
+    this.#owedBytes += ENTRY_OVERHEAD_BYTES;
+  }
+
   /** Adds what the frame taken last brought. Returns the bytes of the envelope that is complete with it, if one is. */
   takePart({ index, last, bytes }: EnvelopePart): Uint8Array | undefined {
     if (index === 0) this.dropParts();

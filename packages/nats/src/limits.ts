@@ -48,8 +48,10 @@ export const TRANSPORT_TICK_MS = 100;
 export const PROBE_TICKS = 10;
 /** Parts whose successor does not come are dropped after this many ticks. */
 export const PARTS_TICKS_MAX = 300;
-/** How long a stop waits until the others have got what was taken. */
+/** How long a stop waits until the others have got what was taken: one that is frozen never says so. */
 export const TRANSPORT_STOP_MS = 5_000;
+/** And then for the server, which may be lost without a word. */
+export const TRANSPORT_FLUSH_MS = 5_000;
 /** A host that nobody told to forget and that never answers is forgotten after this many probes: a minute. */
 export const REFUSED_PROBES_MAX = 60;
 
@@ -136,3 +138,9 @@ export const QUERY_PATIENCE_MS = 2_000;
 export const SUMMARY_BLOCK_LENGTH = 512;
 /** Summaries in one answer to another host, by their size. */
 export const QUERY_ANSWER_BYTES_MAX = 512 * 1024;
+
+/** A leader that refuses a write for longer than this, although the subject is where it should be, is stuck. */
+export const STUCK_AFTER_MS = 6_000;
+/** A stream is not asked for another leader again before: an election takes up to nine seconds. */
+export const STEPDOWN_INTERVAL_MS = 20_000;
+export const STEPDOWN_TIMEOUT_MS = 5_000;

@@ -35,6 +35,7 @@ import { CLUSTER_TICK_MS, JOIN_TIMEOUT_MS, LOGGED_EVERY_MS, PROBE_TIMEOUT_MS } f
 import { decodeMemberMessage, encodeMemberMessage } from './member-message.ts';
 import type { Requests } from './requests.ts';
 import { SteadyClock } from './steady-clock.ts';
+import { StuckStreams } from './stuck-streams.ts';
 import { checkHostId, membersSubject, probeSubject } from './subjects.ts';
 import type { Wire, WireMessage } from './wire.ts';
 
@@ -54,11 +55,16 @@ export interface NatsPlacementOptions {
   onGone?(hostId: HostId): void;
 }
 
+type Goodbye = (ClusterEffect & { kind: 'left' })['goodbye'];
+
 export class NatsPlacement implements Placement {
   readonly #options: NatsPlacementOptions;
   readonly #state: ClusterState;
   readonly #clock: SteadyClock;
   readonly #claims: ClaimRecords;
+  readonly #stuck: StuckStreams;
+  /** Since when the claims of partitions are refused in vain. */
+  readonly #refusedSinceMs = new Map<PartitionId, number>();
   #listener: PlacementListener | undefined;
   #members: readonly Member[];
   /** Claims that are told all when this round of the event loop ends. */
@@ -69,7 +75,7 @@ export class NatsPlacement implements Placement {
   readonly #ends: (() => void)[] = [];
   #isJoined = false;
   #joined: (refusal?: Error) => void = () => {};
-  #left: () => void = () => {};
+  #left: (goodbye: Goodbye) => void = () => {};
   #stopping: Promise<void> | undefined;
   #loggedAtMs = -Infinity;
 
@@ -79,6 +85,7 @@ export class NatsPlacement implements Placement {
     this.#state = initialClusterState(options.hostId, options.partitionCount, options.weight);
     this.#clock = new SteadyClock(options.clock);
     this.#claims = new ClaimRecords(new JetStream(options.requests), options.names, (reason) => this.#complain(reason));
+    this.#stuck = new StuckStreams(options.requests, options.clock, options.logger);
     this.#members = membersOf(this.#state, options.announcement);
   }
 
@@ -143,15 +150,19 @@ export class NatsPlacement implements Placement {
   }
 
   async #stop(): Promise<void> {
-    if (this.#listener === undefined) return;
-    const left = new Promise<void>((resolve) => {
+    const listener = this.#listener;
+    if (listener === undefined) return;
+    const left = new Promise<Goodbye>((resolve) => {
       this.#left = resolve;
     });
     this.#step({ kind: 'stopAsked' });
-    await left;
+    const goodbye = await left;
     this.#cancelTick();
     clearImmediate(this.#round);
+    // Who is turned away knows where to go.
     this.#tell();
+    await listener.leaving();
+    this.#beat(goodbye);
     this.#joined(new StoreUnavailableError(`${this.#options.hostId} was stopped`, { wroteNothing: true }));
     for (const end of this.#ends) end();
   }
@@ -201,12 +212,9 @@ export class NatsPlacement implements Placement {
   #perform(effect: ClusterEffect): void {
     const listener = this.#listener!;
     switch (effect.kind) {
-      case 'heartbeat': {
-        const heartbeat = { ...effect.heartbeat, announcement: this.#options.announcement };
-        this.#lastHeartbeat = encodeMemberMessage({ kind: 'heartbeat', heartbeat, sentAtMs: this.#clock.nowMs() });
-        this.#publish(membersSubject(this.#options.app), this.#lastHeartbeat);
+      case 'heartbeat':
+        this.#beat(effect.heartbeat);
         return;
-      }
       case 'hello':
         this.#publish(
           membersSubject(this.#options.app),
@@ -250,8 +258,14 @@ export class NatsPlacement implements Placement {
         this.#joined();
         return;
       case 'left':
-        this.#left();
+        this.#left(effect.goodbye);
     }
+  }
+
+  #beat(told: Goodbye): void {
+    const heartbeat = { ...told, announcement: this.#options.announcement };
+    this.#lastHeartbeat = encodeMemberMessage({ kind: 'heartbeat', heartbeat, sentAtMs: this.#clock.nowMs() });
+    this.#publish(membersSubject(this.#options.app), this.#lastHeartbeat);
   }
 
   #tell(): void {
@@ -282,11 +296,22 @@ export class NatsPlacement implements Placement {
   async #claim({ partition, expectedEpoch, holder, successor }: ClusterEffect & { kind: 'claim' }): Promise<void> {
     const answer = await this.#claims.write(partition, expectedEpoch, holder, successor);
     if (answer === 'unanswered') this.#step({ kind: 'claimUnanswered', partition, expectedEpoch });
-    else if (answer !== 'refused') this.#step({ kind: 'claimAccepted', partition, claim: answer.accepted });
-    else {
+    else if (answer !== 'refused') {
+      this.#refusedSinceMs.delete(partition);
+      this.#step({ kind: 'claimAccepted', partition, claim: answer.accepted });
+    } else {
       const claim = await this.#claims.read(partition);
+      if (claim?.epoch === expectedEpoch) this.#refusedInVain(partition);
+      else this.#refusedSinceMs.delete(partition);
       this.#step({ kind: 'claimRefused', partition, expectedEpoch, claim });
     }
+  }
+
+  #refusedInVain(partition: PartitionId): void {
+    const { clock, names } = this.#options;
+    const sinceMs = this.#refusedSinceMs.get(partition) ?? clock.nowMs();
+    this.#refusedSinceMs.set(partition, sinceMs);
+    this.#stuck.refusedSince(sinceMs, names.streamOf(partition), names.claim(partition));
   }
 
   async #drain(listener: PlacementListener, partition: PartitionId, epoch: number): Promise<void> {

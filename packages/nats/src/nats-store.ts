@@ -40,6 +40,7 @@ import type { Requests } from './requests.ts';
 import { Scanner } from './scan.ts';
 import { Settling } from './settling.ts';
 import { StreamNames } from './stream-names.ts';
+import { StuckStreams } from './stuck-streams.ts';
 import { WakeIndex } from './wake-index.ts';
 import type { Wire } from './wire.ts';
 
@@ -256,6 +257,7 @@ export class NatsStore implements Store {
       random,
       gone: ({ address, partition }, sequence) => summaries.set(partition, address, sequence, null),
     });
+    const stuck = new StuckStreams(requests, clock, logger);
     const commits = new Commits({
       publisher,
       records,
@@ -263,6 +265,8 @@ export class NatsStore implements Store {
       settling: new Settling(chunks, jetstream, patience, background),
       index,
       patience,
+      clock,
+      refusedSince: (sinceMs, { stream, subject }) => stuck.refusedSince(sinceMs, stream, subject),
       payloadBytesMax,
       listed: ({ address, partition }, sequence, summary) => summaries.set(partition, address, sequence, summary),
       born: ({ address }) => purges.replaced(address),

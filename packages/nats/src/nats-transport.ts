@@ -6,7 +6,9 @@
 // T2  `undeliverable` is certain (O2). What was on its way when a host or a connection died stays unknown, and nothing
 //     is said of it.
 // T3  A host that does not keep up, or is frozen, costs a bounded queue and slows nobody else down.
-// T4  Whatever comes over the wire is read as if an enemy had written it: what is no frame is logged and dropped.
+// T4  A stop loses nothing in silence: from its beginning no frame is taken, and whoever sends one, or has sent any
+//     before, is told up to where they were. Who hears it knows of each envelope whether it was taken (O2).
+// T5  Whatever comes over the wire is read as if an enemy had written it: what is no frame is logged and dropped.
 
 import { LimitError, StoreUnavailableError } from '@troupe/actors';
 import type { CancelTimeout, Clock, Envelope, HostId, Logger, Transport, TransportReceiver } from '@troupe/actors';
@@ -20,6 +22,7 @@ import {
   FRAME_BYTES_MAX,
   REFUSED_PROBES_MAX,
   SENDERS_MAX,
+  TRANSPORT_FLUSH_MS,
   TRANSPORT_STOP_MS,
   TRANSPORT_TICK_MS,
 } from './limits.ts';
@@ -65,8 +68,10 @@ export class NatsTransport implements Transport {
   #frames: EndSubscription | undefined;
   #endRefusals: () => void = () => {};
   #endStatus: () => void = () => {};
-  /** Called when nothing waits any more; set while stopping. */
-  #onEmpty: (() => void) | undefined;
+  /** Called when nothing waits and nothing is on its way any more; set while stopping. */
+  #onSettled: (() => void) | undefined;
+  /** No frame is taken any more. */
+  #closed = false;
   #stopping: Promise<void> | undefined;
 
   constructor(options: NatsTransportOptions) {
@@ -108,12 +113,16 @@ export class NatsTransport implements Transport {
     this.#armRound();
   }
 
-  /** The host is gone for good: what waits for it comes back, and all that is kept for it is freed. */
+  /**
+   * The host is gone: what waits for it comes back, and all that is kept for it is freed, but for what is on its way: that
+   * may still come back, within a second.
+   */
   forget(hostId: HostId): void {
     const outbound = this.#outbound.get(hostId);
     if (outbound !== undefined) {
-      this.#drop(outbound);
+      outbound.isForgotten = true;
       this.#giveBack(hostId, outbound.takeQueue());
+      this.#dropIdle(outbound);
     }
     this.#inbound.get(hostId)?.dropParts();
     this.#inbound.delete(hostId);
@@ -137,7 +146,14 @@ export class NatsTransport implements Transport {
       this.#outbound.set(to, outbound);
       this.#outboundByStream.set(outbound.stream, outbound);
     }
+    outbound.isForgotten = false;
     return outbound;
+  }
+
+  /** Nothing is kept for a host that is not there, or is gone. */
+  #dropIdle(outbound: Outbound): void {
+    if (outbound.idle) this.#drop(outbound);
+    this.#checkSettled();
   }
 
   #drop(outbound: Outbound): void {
@@ -163,12 +179,13 @@ export class NatsTransport implements Transport {
     // Those that no frame has carried along.
     for (const hostId of this.#ackNow) this.#acknowledge(hostId);
     this.#ackNow.clear();
-    if (this.#onEmpty !== undefined && this.#nothingWaits) this.#onEmpty();
+    this.#checkSettled();
   }
 
-  get #nothingWaits(): boolean {
-    for (const outbound of this.#outbound.values()) if (!outbound.empty) return false;
-    return true;
+  #checkSettled(): void {
+    if (this.#onSettled === undefined) return;
+    for (const outbound of this.#outbound.values()) if (!outbound.idle) return;
+    this.#onSettled();
   }
 
   #pump(outbound: Outbound): void {
@@ -185,7 +202,8 @@ export class NatsTransport implements Transport {
   #publish(outbound: Outbound, { sequence, envelopes, part }: Load, wantsAck: boolean): void {
     const { stream, to } = outbound;
     const ack = this.#inbound.get(to)?.takeAcknowledgement();
-    const head = { from: this.hostId, place: { stream, sequence }, ack, wantsAck };
+    const isLastAck = this.#closed && ack !== undefined;
+    const head = { from: this.hostId, place: { stream, sequence }, ack, wantsAck, isLastAck };
     const frame = part === undefined ? encodeFrame(head, envelopes) : encodePart(head, part);
     try {
       this.#wire.publish(frameSubject(this.#options.app, to), frame, {
@@ -202,7 +220,8 @@ export class NatsTransport implements Transport {
     if (this.#wire.status !== 'connected') return;
     const ack = this.#inbound.get(hostId)?.takeAcknowledgement();
     if (ack === undefined) return;
-    const frame = encodeFrame({ from: this.hostId, place: undefined, ack, wantsAck: false }, []);
+    const head = { from: this.hostId, place: undefined, ack, wantsAck: false, isLastAck: this.#closed };
+    const frame = encodeFrame(head, []);
     this.#wire.publish(frameSubject(this.#options.app, hostId), frame);
   }
 
@@ -222,9 +241,15 @@ export class NatsTransport implements Transport {
       return;
     }
     const { from, place, ack } = frame;
-    if (ack !== undefined) this.#acknowledged(from, ack);
+    if (ack !== undefined) this.#acknowledged(from, ack, frame.isLastAck);
     if (place === undefined) return;
     const inbound = this.#inboundFrom(from);
+    if (this.#closed) {
+      inbound.late(place);
+      this.#ackNow.add(from);
+      this.#armRound();
+      return;
+    }
     if (!inbound.take(place, bytes.length)) {
       this.#options.logger.warn({ from, ...place }, 'a frame came twice or too late, and was dropped');
       return;
@@ -277,11 +302,13 @@ export class NatsTransport implements Transport {
     this.#options.logger.warn({ bytes: bytes.length, count, err: error }, 'something came that is no frame');
   }
 
-  #acknowledged(from: HostId, ack: Acknowledgement): void {
+  #acknowledged(from: HostId, ack: Acknowledgement, isLast: boolean): void {
     const outbound = this.#outbound.get(from);
     if (outbound === undefined) return;
     this.#refusedProbes.delete(from);
-    this.#giveBack(from, outbound.acknowledged(ack));
+    this.#giveBack(from, isLast ? outbound.ended(ack) : outbound.acknowledged(ack));
+    if (isLast || outbound.isForgotten) this.#dropIdle(outbound);
+    else this.#checkSettled();
     if (outbound.empty) return;
     this.#dirty.add(outbound);
     this.#armRound();
@@ -296,8 +323,7 @@ export class NatsTransport implements Transport {
     const { to } = outbound;
     this.#giveBack(to, outbound.refused(sequence!));
     this.#options.onNoResponders(to);
-    // Nothing is kept for one that was never there.
-    if (outbound.idle) this.#drop(outbound);
+    this.#dropIdle(outbound);
   }
 
   // Time and the connection.
@@ -326,12 +352,18 @@ export class NatsTransport implements Transport {
   #probe(outbound: Outbound): void {
     const { to } = outbound;
     const count = (this.#refusedProbes.get(to) ?? 0) + 1;
-    if (count > REFUSED_PROBES_MAX) {
+    if (outbound.isForgotten || count > REFUSED_PROBES_MAX) {
       this.#giveBack(to, outbound.takeQueue());
       this.#drop(outbound);
+      this.#checkSettled();
       return;
     }
     this.#refusedProbes.set(to, count);
+    this.#ask(outbound);
+  }
+
+  /** By a frame that carries nothing and is acknowledged at once. */
+  #ask(outbound: Outbound): void {
     this.#publish(outbound, { sequence: outbound.probe(), envelopes: [], part: undefined }, true);
   }
 
@@ -347,9 +379,15 @@ export class NatsTransport implements Transport {
 
   async #stop(): Promise<void> {
     if (this.#state === 'started') {
-      await this.#within(TRANSPORT_STOP_MS, async () => {
-        await this.#emptied();
-        // What the others have sent is still answered.
+      this.#closed = true;
+      for (const [hostId, inbound] of this.#inbound) {
+        inbound.owe();
+        this.#ackNow.add(hostId);
+      }
+      await this.#within(TRANSPORT_STOP_MS, () => this.#settled());
+      this.#onSettled?.();
+      await this.#within(TRANSPORT_FLUSH_MS, async () => {
+        // What comes before this is told to be too late, what comes after it finds nobody.
         await this.#frames?.drain();
         this.#state = 'stopped';
         this.#sendRound();
@@ -362,22 +400,29 @@ export class NatsTransport implements Transport {
     this.#endRefusals();
     this.#cancelTick?.();
     clearImmediate(this.#round);
-    for (const hostId of [...this.#outbound.keys()]) this.forget(hostId);
+    for (const outbound of [...this.#outbound.values()]) {
+      this.#drop(outbound);
+      this.#giveBack(outbound.to, outbound.takeQueue());
+    }
     this.#inbound.clear();
   }
 
-  /** Resolves when nothing waits, or when nothing can be sent. */
-  #emptied(): Promise<void> {
+  /** Resolves when everything that was taken has come to where it goes, or nobody listens there, or nothing can be sent. */
+  #settled(): Promise<void> {
     return new Promise((resolve) => {
       const end = this.#wire.onStatus(() => done());
       const done = (): void => {
         end();
-        this.#onEmpty = undefined;
+        this.#onSettled = undefined;
         resolve();
       };
-      this.#onEmpty = done;
-      if (this.#wire.status !== 'connected') done();
-      else this.#sendRound();
+      this.#onSettled = done;
+      if (this.#wire.status !== 'connected') {
+        done();
+        return;
+      }
+      this.#sendRound();
+      for (const outbound of this.#outbound.values()) if (!outbound.idle) this.#ask(outbound);
     });
   }
 

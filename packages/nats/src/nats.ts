@@ -140,6 +140,10 @@ class ListingListener implements PlacementListener {
   servingAgain(): void {
     this.#listener.servingAgain();
   }
+
+  leaving(): Promise<void> {
+    return this.#listener.leaving();
+  }
 }
 
 const NAME_LENGTH_MAX = 64;

@@ -3,7 +3,7 @@
 //
 // O1  An envelope is sent at most once.
 // O2  It is given back only when it certainly was not and will not be taken: it was never sent, nobody listened to a
-//     frame that it was in, or the other host says that such a frame is lost.
+//     frame that it was in, or the other host says that such a frame is lost, or that it stops and took nothing since.
 // O3  No more than a window is on its way, and no more than a queue waits, however long the other host is silent.
 
 import { LimitError, type Envelope, type HostId } from '@troupe/actors';
@@ -39,6 +39,8 @@ interface Sent {
 export class Outbound {
   readonly to: HostId;
   readonly stream: number;
+  /** Its host is gone: only what is on its way may still come back. */
+  isForgotten = false;
   #queue: Waiting[] = [];
   /** Where the queue begins. */
   #head = 0;
@@ -113,6 +115,17 @@ export class Outbound {
       if (lost.some(([first, last]) => first <= number && number <= last)) this.#giveBack(sent, returned);
     }
     return returned;
+  }
+
+  /** The other host stops and has taken what is acknowledged, but nothing after it. Returns all the rest. */
+  ended(last: Acknowledgement): Envelope[] {
+    if (last.stream > this.stream || (last.stream === this.stream && last.sequence > this.#sequence)) return [];
+    const returned = this.acknowledged(last);
+    for (const [number, sent] of this.#sent) {
+      this.#forgetSent(number, sent);
+      this.#giveBack(sent, returned);
+    }
+    return [...returned, ...this.takeQueue()];
   }
 
   /** Nobody listened when the frame came. Returns its envelopes and all that wait: certain never to arrive. */

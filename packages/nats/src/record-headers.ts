@@ -13,9 +13,14 @@ export interface PurgedMark {
   readonly keptAtMs: number | undefined;
 }
 
-/** Encoded as `expectingWith` takes it. */
+/** A header as it stands after the first one, with the end of all: what `expecting` takes. */
+export function furtherHeader(name: string, value: string): Buffer {
+  return Buffer.from(`\r\n${name}: ${value}\r\n\r\n`);
+}
+
+/** Encoded as `expecting` takes it. */
 export function purgedHeader({ hasChunks, kept }: HeadTombstone, purgedAtMs: number): Buffer {
-  return Buffer.from(`${PURGED_HEADER}: ${JSON.stringify([hasChunks, purgedAtMs, kept?.atMs ?? null])}`);
+  return furtherHeader(PURGED_HEADER, JSON.stringify([hasChunks, purgedAtMs, kept?.atMs ?? null]));
 }
 
 /** Undefined for what is no such mark. */

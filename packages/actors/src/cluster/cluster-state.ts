@@ -96,8 +96,11 @@ export type ClusterEffect =
   | { readonly kind: 'servingAgain' }
   /** The host knows its view and begins to take partitions with the next input. */
   | { readonly kind: 'joined' }
-  /** Nothing is held any more, and everybody was told. */
-  | { readonly kind: 'left' };
+  /**
+   * Nothing is held any more, and nothing follows. The heartbeat tells everybody that this host is gone; it is for whoever
+   * drives this to send, when nobody waits for an answer of the host any more.
+   */
+  | { readonly kind: 'left'; readonly goodbye: Omit<Heartbeat, 'announcement'> };
 
 /** Another host that is not known to be gone. */
 export interface Peer {

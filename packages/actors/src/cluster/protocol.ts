@@ -151,7 +151,7 @@ function leave(state: ClusterState, nowMs: number, effects: ClusterEffect[]): vo
   const open = state.partitions.some(({ phase }) => phase !== 'free');
   if (open && nowMs - state.emptyAtMs < state.timings.leaveMsMax) return;
   state.phase = 'left';
-  effects.push({ kind: 'heartbeat', heartbeat: heartbeatOf(state, []) }, { kind: 'left' });
+  effects.push({ kind: 'left', goodbye: heartbeatOf(state, []) });
 }
 
 /** Heartbeats go out every `heartbeatMs`, and at once when something asks for one. */

@@ -307,6 +307,7 @@ export class SimulatedPlacement {
         if (this.#claims[partition]!.owner === id) this.#give(partition, this.#heir());
       }),
     );
+    await member.listener.leaving();
     this.#members.delete(id);
     this.#membersChanged();
   }

@@ -339,6 +339,9 @@ function perform(world: World, from: number, effect: ClusterEffect): void {
       if (to !== from && connected && other.state.connected) world.queue.push({ to, input });
   };
   switch (effect.kind) {
+    case 'left':
+      all({ kind: 'heartbeat', heartbeat: { ...effect.goodbye, announcement: { actorTypes: [], details: {} } } });
+      return;
     case 'heartbeat':
       all({ kind: 'heartbeat', heartbeat: { ...effect.heartbeat, announcement: { actorTypes: [], details: {} } } });
       if (connected) world.queue.push({ to: from, input: { kind: 'ownHeartbeatSeen', sentAtMs: world.nowMs } });

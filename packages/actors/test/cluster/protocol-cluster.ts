@@ -173,6 +173,9 @@ export class ProtocolCluster {
   #perform(host: TestHost, effect: ClusterEffect): void {
     const { id } = host;
     switch (effect.kind) {
+      case 'left':
+        this.#broadcast(id, { kind: 'heartbeat', heartbeat: { ...effect.goodbye, announcement: announcementOf(id) } });
+        return;
       case 'heartbeat':
         this.#broadcast(id, {
           kind: 'heartbeat',

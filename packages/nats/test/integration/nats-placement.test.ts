@@ -21,6 +21,7 @@ class Told implements PlacementListener {
   drainMs = 0;
   /** Checked with each partition that is acquired. */
   onAcquired: (partition: PartitionId) => void = () => {};
+  onLeaving: () => Promise<void> = async () => {};
 
   acquired(partition: PartitionId, epoch: number): void {
     this.lines.push(`acquired ${partition} ${epoch}`);
@@ -45,6 +46,10 @@ class Told implements PlacementListener {
 
   membersChanged(): void {
     this.lines.push('members');
+  }
+
+  async leaving(): Promise<void> {
+    await this.onLeaving();
   }
 
   servingAgain(): void {
@@ -192,6 +197,26 @@ describeWithNats('NatsPlacement', () => {
     expect(c.told.count('lost')).toBe(0);
     expect(a.gone).toEqual(['c']);
     expect(a.log.lines).toEqual([]);
+  });
+
+  test('a host that stops is a member until it has ended what it does for the others', async () => {
+    const app = await newApp();
+    const [a, b] = await Promise.all([start(app, 'a'), start(app, 'b')]);
+    await settled(a, b);
+    let leave = (): void => {};
+    const left = new Promise<void>((resolve) => (leave = resolve));
+    b.told.onLeaving = () => {
+      expect([...b.told.held]).toEqual([]);
+      return left;
+    };
+    const stopped = b.placement.stop();
+    await settled(a);
+    // Longer than any message takes that had been sent.
+    await Promise.all([a.wire.flush(), b.wire.flush()]);
+    expect([a.gone, a.placement.members().map(({ hostId }) => hostId)]).toEqual([[], ['a', 'b']]);
+    leave();
+    await stopped;
+    await eventually('it is gone', () => a.gone.includes('b'));
   });
 
   test('a host that dies is taken over', async () => {

@@ -48,6 +48,8 @@ function asFailure(error: unknown): string | undefined {
   return error instanceof RequestError ? error.failure : undefined;
 }
 
+const LAST = { wantsAck: false, isLastAck: true };
+
 function upTo(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index + 1);
 }
@@ -162,14 +164,16 @@ describeWithNats('NatsTransport', () => {
     const to = two.transport.hostId;
     const subject = frameSubject(APP, to);
     const place = { stream: 1, sequence: 1 };
-    const frame = encodeFrame({ from: 'enemy', place, ack: undefined, wantsAck: true }, [Uint8Array.of(3, 9)]);
+    const frame = encodeFrame({ from: 'enemy', place, ack: undefined, wantsAck: true, isLastAck: false }, [
+      Uint8Array.of(3, 9),
+    ]);
     for (const length of frame.keys()) one.wire.publish(subject, frame.slice(0, length));
     for (let bit = 0; bit < frame.length * 8; bit++) {
       const bent = new Uint8Array(frame);
       bent[bit >> 3]! ^= 1 << (bit & 7);
       one.wire.publish(subject, bent);
     }
-    const head = { from: 'enemy', place, ack: undefined, wantsAck: false };
+    const head = { from: 'enemy', place, ack: undefined, wantsAck: false, isLastAck: false };
     // Checksums that are right, and nothing else.
     for (const envelope of [[], [0], [99], [1], [1, 0xff, 0xff, 0xff, 0xff], [2, 1, 9, 0], [3], [3, 1, 1], [4, 200]])
       one.wire.publish(subject, encodeFrame(head, [Uint8Array.from(envelope)]));
@@ -191,16 +195,17 @@ describeWithNats('NatsTransport', () => {
       one.wire.publish(
         subject,
         encodePart(
-          { from: 'sender', place: { stream: 4, sequence }, ack: undefined, wantsAck: false },
+          { from: 'sender', place: { stream: 4, sequence }, ack: undefined, wantsAck: false, isLastAck: false },
           { index, last, bytes },
         ),
       );
     const whole = (stream: number, sequence: number, callId: number): void =>
       one.wire.publish(
         subject,
-        encodeFrame({ from: 'sender', place: { stream, sequence }, ack: undefined, wantsAck: false }, [
-          Uint8Array.of(3, callId),
-        ]),
+        encodeFrame(
+          { from: 'sender', place: { stream, sequence }, ack: undefined, wantsAck: false, isLastAck: false },
+          [Uint8Array.of(3, callId)],
+        ),
       );
     whole(4, 1, 1);
     whole(4, 1, 1);
@@ -235,7 +240,10 @@ describeWithNats('NatsTransport', () => {
     const acknowledge = (sequence: number, lost: [number, number][], stream = 1): void =>
       peer.wire.publish(
         frameSubject(APP, one.transport.hostId),
-        encodeFrame({ from: 'peer', place: undefined, ack: { stream, sequence, lost }, wantsAck: false }, []),
+        encodeFrame(
+          { from: 'peer', place: undefined, ack: { stream, sequence, lost }, wantsAck: false, isLastAck: false },
+          [],
+        ),
       );
     acknowledge(6, [[1, 6]], 2);
     acknowledge(1_000, [[1, 6]]);
@@ -248,6 +256,81 @@ describeWithNats('NatsTransport', () => {
     await peer.wire.flush();
     expect(one.received.returnedIds).toEqual([2, 3]);
     await peer.end();
+  });
+
+  test('what a host that stops does not say it has taken comes back, and nothing else', async () => {
+    const one = await started();
+    const peer = await makeWire('own', { servers: servers.urls });
+    const seen: Uint8Array[] = [];
+    peer.wire.subscribe(frameSubject(APP, 'stopping'), ({ data }) => seen.push(data));
+    await peer.wire.flush();
+    const lastAck = (sequence: number, lost: [number, number][], stream: number): void =>
+      peer.wire.publish(
+        frameSubject(APP, one.transport.hostId),
+        encodeFrame({ from: 'stopping', place: undefined, ack: { stream, sequence, lost }, ...LAST }, []),
+      );
+    for (const callId of upTo(6)) {
+      one.transport.send('stopping', reply(callId));
+      await eventually(`frame ${callId}`, () => seen.length === callId);
+    }
+    lastAck(6, [], 2);
+    lastAck(1_000, [[1, 6]], 1);
+    lastAck(4, [[2, 2]], 1);
+    await expect.poll(() => one.received.returnedIds).toEqual([2, 5, 6]);
+    // Its stream was ended: this one is another, of which it has taken nothing.
+    one.transport.send('stopping', reply(7));
+    await eventually('frame 7', () => seen.length === 7);
+    lastAck(4, [], 1);
+    await expect.poll(() => one.received.returnedIds).toEqual([2, 5, 6, 7]);
+    // Of one that goes in parts, some were taken, some were sent, and some were not.
+    one.transport.send('stopping', reply(8, 5_000_000));
+    one.transport.send('stopping', reply(9));
+    await eventually('some parts', () => seen.length > 10);
+    lastAck(2, [], 3);
+    await expect.poll(() => one.received.returnedIds).toEqual([2, 5, 6, 7, 8, 9]);
+    await peer.end();
+  });
+
+  test('a host that stops takes nothing more, says so, and waits until it was heard itself', async () => {
+    const [one, two, three] = [await started(), await started(), await started()];
+    const to = two.transport.hostId;
+    const peer = await makeWire('own', { servers: servers.urls });
+    let arrived = 0;
+    peer.wire.subscribe(frameSubject(APP, 'hesitant'), () => void arrived++);
+    await peer.wire.flush();
+    for (const callId of upTo(3)) one.transport.send(to, reply(callId));
+    two.transport.send('hesitant', reply(1));
+    await eventually('both have come', () => two.received.envelopes.length === 3 && arrived > 0);
+    let isStopped = false;
+    const stopped = two.transport.stop().then(() => (isStopped = true));
+    for (const callId of [4, 5]) one.transport.send(to, reply(callId));
+    // Nobody has heard of this one before.
+    three.transport.send(to, reply(6));
+    await expect.poll(() => [one.received.returnedIds, three.received.returnedIds]).toEqual([[4, 5], [6]]);
+    one.transport.send(to, reply(7, 5_000_000));
+    await expect.poll(() => one.received.returnedIds).toEqual([4, 5, 7]);
+    expect([two.received.callIds, one.noResponders, isStopped]).toEqual([[1, 2, 3], [], false]);
+    const ack = { stream: 1, sequence: 1, lost: [] };
+    const head = { from: 'hesitant', place: undefined, ack, wantsAck: false, isLastAck: false };
+    peer.wire.publish(frameSubject(APP, to), encodeFrame(head, []));
+    await stopped;
+    expect(two.received.undelivered).toEqual([]);
+    await peer.end();
+  });
+
+  test('what is on its way to a host that is forgotten may still come back', async () => {
+    const one = await started();
+    one.transport.send('leaver', reply(1));
+    // After the frame has gone, and before the server can have answered.
+    await new Promise<void>((resolve) =>
+      setImmediate(() => {
+        one.transport.send('leaver', reply(2));
+        one.transport.forget('leaver');
+        resolve();
+      }),
+    );
+    expect(one.received.returnedIds).toEqual([2]);
+    await expect.poll(() => one.received.returnedIds).toEqual([2, 1]);
   });
 
   test('a silent host costs a bounded queue, and others do not notice', async () => {
