@@ -5,9 +5,9 @@
 // L2  A write is accepted, refused for certain, or unanswered; the last says nothing about it, now or later.
 
 import type { Claim, HostId, PartitionId } from '@troupe/actors';
+import { isWrongSequence, sequenceOrError, type JetStream } from './jetstream.ts';
 import { CLAIM_TIMEOUT_MS } from './limits.ts';
-import type { Requests } from './requests.ts';
-import { WireHeaders } from './wire-headers.ts';
+import { expecting } from './publication.ts';
 
 /** Where the claims are. */
 export interface ClaimNames {
@@ -17,51 +17,28 @@ export interface ClaimNames {
 
 export type ClaimWrite = { readonly accepted: Claim } | 'refused' | 'unanswered';
 
-const NO_MESSAGE_FOUND = 10037;
-/** Of the second kind only newer servers with several replicas speak: another write of the same subject is under way. */
-const WRONG_LAST_SEQUENCE = [10071, 10164];
-
-interface ApiError {
-  readonly code?: number;
-  readonly err_code?: number;
-  readonly description?: string;
-}
-
-interface ReadAnswer {
-  readonly error?: ApiError;
-  readonly message?: { readonly seq?: unknown; readonly data?: unknown };
-}
-
-interface WriteAnswer {
-  readonly error?: ApiError;
-  readonly seq?: unknown;
-}
-
 export class ClaimRecords {
-  readonly #requests: Requests;
+  readonly #jetstream: JetStream;
   readonly #names: ClaimNames;
   /** Told why something was not answered. */
   readonly #failed: (reason: string) => void;
 
-  constructor(requests: Requests, names: ClaimNames, failed: (reason: string) => void) {
-    this.#requests = requests;
+  constructor(jetstream: JetStream, names: ClaimNames, failed: (reason: string) => void) {
+    this.#jetstream = jetstream;
     this.#names = names;
     this.#failed = failed;
   }
 
   /** Undefined: it could not be read. */
   async read(partition: PartitionId): Promise<Claim | undefined> {
-    const subject = `$JS.API.STREAM.MSG.GET.${this.#names.streamOf(partition)}`;
-    const answer: ReadAnswer | undefined = await this.#ask(subject, { last_by_subj: this.#names.claim(partition) });
-    if (answer === undefined) return undefined;
-    const { error, message } = answer;
-    if (error?.err_code === NO_MESSAGE_FOUND) return { epoch: 0, holder: undefined, successor: undefined };
-    const { seq, data } = message ?? {};
-    if (typeof seq === 'number' && typeof data === 'string') {
-      return { epoch: seq, ...decodeHolder(Buffer.from(data, 'base64')) };
+    try {
+      const found = await this.#jetstream.lastMessage(this.#names.streamOf(partition), this.#names.claim(partition));
+      if (found === undefined) return { epoch: 0, holder: undefined, successor: undefined };
+      return { epoch: found.sequence, ...decodeHolder(found.data) };
+    } catch (error) {
+      this.#failed(`the claim of partition ${partition} could not be read: ${reasonOf(error)}`);
+      return undefined;
     }
-    this.#failed(`the claim of partition ${partition} could not be read: ${reasonOf(error)}`);
-    return undefined;
   }
 
   async write(
@@ -70,30 +47,21 @@ export class ClaimRecords {
     holder: HostId | undefined,
     successor: HostId | undefined,
   ): Promise<ClaimWrite> {
-    const headers = new WireHeaders({ 'Nats-Expected-Last-Subject-Sequence': String(expectedEpoch) });
-    const answer: WriteAnswer | undefined = await this.#ask(
-      this.#names.claim(partition),
-      { holder, successor },
-      headers,
-    );
-    if (answer === undefined) return 'unanswered';
-    if (typeof answer.seq === 'number') return { accepted: { epoch: answer.seq, holder, successor } };
-    if (WRONG_LAST_SEQUENCE.includes(answer.error?.err_code ?? 0)) return 'refused';
-    this.#failed(`the claim of partition ${partition} could not be written: ${reasonOf(answer.error)}`);
-    return 'unanswered';
-  }
-
-  async #ask(subject: string, body: object, headers?: WireHeaders): Promise<object | undefined> {
+    const body = Buffer.from(JSON.stringify({ holder, successor }));
+    let reason: string;
     try {
-      const data = Buffer.from(JSON.stringify(body));
-      const answer = await this.#requests.ask(subject, data, CLAIM_TIMEOUT_MS, headers);
-      const parsed: unknown = JSON.parse(Buffer.from(answer.data).toString());
-      if (typeof parsed === 'object' && parsed !== null) return parsed;
-      this.#failed(`${subject} was answered by something that is no object`);
+      const { requests } = this.#jetstream;
+      const subject = this.#names.claim(partition);
+      const { data } = await requests.ask(subject, body, CLAIM_TIMEOUT_MS, expecting(expectedEpoch));
+      const answer = sequenceOrError(data);
+      if (typeof answer === 'number') return { accepted: { epoch: answer, holder, successor } };
+      if (isWrongSequence(answer)) return 'refused';
+      reason = `JetStream says ${answer.code} ${answer.description} (${answer.err_code})`;
     } catch (error) {
-      this.#failed(error instanceof Error ? error.message : String(error));
+      reason = reasonOf(error);
     }
-    return undefined;
+    this.#failed(`the claim of partition ${partition} could not be written: ${reason}`);
+    return 'unanswered';
   }
 }
 
@@ -112,8 +80,6 @@ function decodeHolder(data: Buffer): Pick<Claim, 'holder' | 'successor'> {
   };
 }
 
-function reasonOf(error: ApiError | undefined): string {
-  return error === undefined
-    ? 'the answer is not one of JetStream'
-    : `${error.code} ${error.description} (${error.err_code})`;
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

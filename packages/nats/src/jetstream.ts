@@ -72,8 +72,23 @@ export function sequenceOrError(data: Uint8Array): number | ApiError {
       if (sequence > 0) return sequence;
     }
   }
-  const answer = parse(data) as { seq?: number; error?: ApiError };
-  return answer.error ?? answer.seq ?? { code: 0, err_code: 0, description: 'an answer without a sequence' };
+  return slowly(data) ?? { code: 0, err_code: 0, description: 'an answer without a sequence' };
+}
+
+/** Undefined: it is no answer of JetStream. Whoever listens on the subject may have been faster, and decides nothing. */
+function slowly(data: Uint8Array): number | ApiError | undefined {
+  let answer: { readonly seq?: unknown; readonly error?: Partial<Record<keyof ApiError, unknown>> | null };
+  try {
+    answer = Object(parse(data)) as typeof answer;
+  } catch {
+    return undefined;
+  }
+  const { error, seq } = answer;
+  if (typeof error?.code === 'number') {
+    const { code, err_code, description } = error;
+    return { code, err_code: typeof err_code === 'number' ? err_code : 0, description: String(description) };
+  }
+  return Number.isSafeInteger(seq) && (seq as number) > 0 ? (seq as number) : undefined;
 }
 
 /** Whether the error says that the subject is not at the expected sequence. */

@@ -30,6 +30,7 @@ import {
 } from '@troupe/actors';
 import { ClaimRecords, type ClaimNames } from './claim-records.ts';
 import { HostMismatchError } from './errors.ts';
+import { JetStream } from './jetstream.ts';
 import { CLUSTER_TICK_MS, JOIN_TIMEOUT_MS, LOGGED_EVERY_MS, PROBE_TIMEOUT_MS } from './limits.ts';
 import { decodeMemberMessage, encodeMemberMessage } from './member-message.ts';
 import type { Requests } from './requests.ts';
@@ -83,7 +84,7 @@ export class NatsPlacement implements Placement {
     this.#options = options;
     this.#state = initialClusterState(options.hostId, options.partitionCount, options.weight);
     this.#clock = new SteadyClock(options.clock);
-    this.#claims = new ClaimRecords(options.requests, options.names, (reason) => this.#complain(reason));
+    this.#claims = new ClaimRecords(new JetStream(options.requests), options.names, (reason) => this.#complain(reason));
     this.#stuck = new StuckStreams(options.requests, options.clock, options.logger);
     this.#members = membersOf(this.#state, options.announcement);
   }

@@ -48,7 +48,12 @@ function setUp(partitionCount: number) {
   };
   const list = async (id: string): Promise<void> => {
     const { header } = listedSummary({ name: 'n', status: 's', createdAtMs: 1, tags: {} });
-    write(id, { [SUMMARY_HEADER]: header.toString().slice(SUMMARY_HEADER.length + 2) });
+    write(id, {
+      [SUMMARY_HEADER]: header
+        .toString()
+        .trim()
+        .slice(SUMMARY_HEADER.length + 2),
+    });
   };
   const page = async () => {
     const listed = listing.list({ type: 'thing' }, 10, undefined);

@@ -194,6 +194,19 @@ describe('acknowledgements', () => {
     expect(sequenceOrError(Buffer.from('{"stream":"T", "seq": 12,"domain":"x"}'))).toBe(12);
     const error = { code: 400, err_code: 10071, description: 'wrong last sequence: 3' };
     expect(sequenceOrError(Buffer.from(JSON.stringify({ error, stream: 'T', seq: 0 })))).toEqual(error);
+    for (const foreign of [
+      '',
+      'ok',
+      'null',
+      '[]',
+      '7',
+      '{}',
+      '{"error":null}',
+      '{"error":{}}',
+      '{"seq":"1"}',
+      '{"seq":-1}',
+    ])
+      expect(sequenceOrError(Buffer.from(foreign))).toMatchObject({ code: 0, err_code: 0 });
   });
 });
 

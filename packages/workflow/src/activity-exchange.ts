@@ -37,6 +37,7 @@ import {
   OFFER_AGAIN_MS,
   RUN_BATCH_LENGTH,
 } from './limits.ts';
+import { pagesOf } from './payload.ts';
 import type { Registry } from './registry.ts';
 import { askedOf } from './retry.ts';
 import { wireOptions } from './session-wire.ts';
@@ -176,8 +177,7 @@ export class ActivityExchange implements Elsewhere {
     queueMicrotask(() => {
       const all = this.#leaving.get(hostId)!;
       this.#leaving.delete(hostId);
-      for (let from = 0; from < all.length; from += RUN_BATCH_LENGTH)
-        void this.#run(hostId, all.slice(from, from + RUN_BATCH_LENGTH));
+      for (const page of pagesOf(all, ({ task }) => task.input, RUN_BATCH_LENGTH)) void this.#run(hostId, page);
     });
   }
 
@@ -459,11 +459,14 @@ export class ActivityExchange implements Elsewhere {
       beats.push([task.executionId, task.sequence, task.attempt, detail]);
       byOwner.set(owner, beats);
     }
+    const { hostId } = this.#services().host;
     for (const [owner, beats] of byOwner) {
-      // One that gets lost is one of three.
-      this.#ref(owner)
-        .beat(this.#services().host.hostId, this.#runner.free, beats)
-        .catch(() => {});
+      for (const page of pagesOf(beats, ([, , , heartbeat]) => heartbeat, RUN_BATCH_LENGTH)) {
+        // One that gets lost is one of three.
+        this.#ref(owner)
+          .beat(hostId, this.#runner.free, page)
+          .catch(() => {});
+      }
     }
     if (this.#held.size > 0 && !this.#stopped) this.#beatLater();
   }

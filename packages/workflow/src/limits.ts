@@ -32,6 +32,8 @@ export const KEY_LENGTH_MAX = 512;
 export const RETENTION_RETRY_MS = 60_000;
 /** Entries of the history that are read at once. */
 export const HISTORY_PAGE_LENGTH = 1_000;
+/** History, activities and heartbeats in one message to another host: far below what a transport takes, which counts closer. */
+export const PAGE_BYTES_MAX = 4 * 1024 * 1024;
 /** Instances of a list page. */
 export const LIST_LIMIT_DEFAULT = 50;
 export const LIST_LIMIT_MAX = 1_000;

@@ -1,5 +1,5 @@
 import { checkPayload as checkCodec, PayloadError } from '@troupe/actors';
-import { PAYLOAD_BYTES_MAX } from './limits.ts';
+import { PAGE_BYTES_MAX, PAYLOAD_BYTES_MAX } from './limits.ts';
 
 /**
  * Checks that a value survives the codec and is not too large for one.
@@ -28,6 +28,28 @@ function bytesOf(value: unknown, before: number): number {
     if (bytes > PAYLOAD_BYTES_MAX) return bytes;
   }
   return bytes;
+}
+
+/**
+ * Cuts what travels to another host into messages: none of more than `lengthMax` items, none much larger than
+ * `PAGE_BYTES_MAX` unless a single item is. Nothing is one empty page.
+ *
+ * @param valueOf what makes an item large
+ */
+export function pagesOf<T>(items: readonly T[], valueOf: (item: T) => unknown, lengthMax: number): readonly T[][] {
+  let page: T[] = [];
+  const pages = [page];
+  let bytes = 0;
+  for (const item of items) {
+    const itemBytes = bytesOf(valueOf(item), 0);
+    if (page.length === lengthMax || (page.length > 0 && bytes + itemBytes > PAGE_BYTES_MAX)) {
+      pages.push((page = []));
+      bytes = 0;
+    }
+    page.push(item);
+    bytes += itemBytes;
+  }
+  return pages;
 }
 
 /** Characters of a value as JSON; what JSON cannot hold counts as nothing. */

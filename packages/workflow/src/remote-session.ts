@@ -13,6 +13,7 @@ import type { ExecutorSession, LateAnswer } from './executor.ts';
 import { encodeEvent, type HistoryEvent, type InputEvent } from './history.ts';
 import type { SessionsActor } from './hosted-sessions.ts';
 import { HISTORY_PAGE_LENGTH, SESSION_CALL_TIMEOUT_MS, SESSION_TRIES_MAX } from './limits.ts';
+import { pagesOf } from './payload.ts';
 import type { RunIdentity } from './run.ts';
 import { faultOf, openWorkOf, turnOf, type SessionOpening, type WireAnswer } from './session-wire.ts';
 import type { Failure } from './status.ts';
@@ -88,11 +89,11 @@ class RemoteSession implements ExecutorSession {
       const { host } = this.#services;
       const events = await past();
       let answer: WireAnswer = { kind: 'lost' };
-      for (let page = 0, from = 0; from === 0 || from < events.length; page += 1, from += HISTORY_PAGE_LENGTH) {
-        const part = events.slice(from, from + HISTORY_PAGE_LENGTH);
+      const pages = pagesOf(events, (event) => event, HISTORY_PAGE_LENGTH);
+      for (const [page, part] of pages.entries()) {
         // The stamp is of no use to the code.
         const entries = part.map((event) => encodeEvent(event, NO_STAMP, undefined));
-        const isLast = from + HISTORY_PAGE_LENGTH >= events.length;
+        const isLast = page === pages.length - 1;
         answer = await this.#ask((ref) =>
           ref.replay(host.hostId, this.sessionId, this.#opening, page, entries, isLast),
         );

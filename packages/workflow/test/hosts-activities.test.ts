@@ -343,3 +343,40 @@ test('an activity that loses the only host that has it waits a whole minute anew
   await cluster.advance(0);
   expect(await instance.result()).toBe('done');
 });
+
+test('inputs, heartbeats and histories that are large together go in several messages', async () => {
+  await using cluster = new TestCluster();
+  const large = 'x'.repeat(1024 * 1024);
+  const releases: (() => void)[] = [];
+  const work = activity('work', async (ctx, input: string) => {
+    ctx.heartbeat(input);
+    await new Promise<void>((resolve) => releases.push(resolve));
+    return input;
+  });
+  const fanOut = workflow('fanOut', async (ctx) => {
+    const all = await Promise.all(Array.from({ length: 10 }, () => ctx.callActivity(work, large)));
+    await ctx.waitForExternalEvent('go');
+    return all.length;
+  });
+  const a = await cluster.start('a', {});
+  await cluster.start('b', { workflows: [fanOut] });
+  await cluster.start('c', { workflows: [fanOut], activities: [work] });
+  const count = (method: string): number => cluster.calls.filter((call) => call.endsWith(method)).length;
+  const instance = await a.workflows.start('fanOut');
+  await cluster.advance(1_000);
+  expect(releases).toHaveLength(10);
+  expect(count('a→c troupe.activities.run')).toBeGreaterThan(2);
+  await cluster.advance(5_000);
+  expect(count('c→a troupe.activities.beat')).toBeGreaterThan(2);
+  for (const release of releases) release();
+  await cluster.advance(1_000);
+  const code = cluster.calls
+    .findLast((call) => call.endsWith('troupe.sessions.turn'))!
+    .slice('a→'.length, 'a→b'.length);
+  cluster.kill(code);
+  cluster.bury(code, 'a');
+  await instance.raiseEvent('go');
+  await cluster.advance(60_000);
+  expect(await instance.result()).toBe(10);
+  expect(count('troupe.sessions.replay')).toBeGreaterThan(2);
+});

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { systemClock, type HostId, type PartitionId, type PlacementListener } from '@troupe/actors';
 import { ClaimRecords } from '../../src/claim-records.ts';
+import { JetStream } from '../../src/jetstream.ts';
 import { HostMismatchError } from '../../src/errors.ts';
 import { NatsPlacement } from '../../src/nats-placement.ts';
 import { InboxRequests } from '../../src/requests.ts';
@@ -161,7 +162,7 @@ describeWithNats('NatsPlacement', () => {
     await settled(host);
     console.log(`one host serves after ${Math.round(performance.now() - beganMs)} ms`);
     const requests = new InboxRequests(host.wire, systemClock);
-    const records = new ClaimRecords(requests, namesOf(app), () => {});
+    const records = new ClaimRecords(new JetStream(requests), namesOf(app), () => {});
     for (const [partition, epoch] of host.told.held)
       expect(await records.read(partition)).toEqual({ epoch, holder: 'a', successor: undefined });
     requests.stop();
