@@ -102,6 +102,8 @@ export interface ActorHostStatus {
  * @throws {NotDefinedError} when two definitions have the same type
  */
 export async function startActorHost(options: ActorHostOptions): Promise<ActorHost> {
+  // Before anything is connected that would have to be closed again.
+  checkTypes(options.actors);
   const settings: HostSettings = {
     ...options,
     app: options.app ?? 'default',
@@ -164,6 +166,14 @@ export interface ActorHost extends AsyncDisposable {
 
 /** The options with their defaults. */
 type HostSettings = ActorHostOptions & ClusterContext;
+
+function checkTypes(definitions: readonly AnyActorDefinition[]): void {
+  const types = new Set<string>();
+  for (const { type } of definitions) {
+    if (types.has(type)) throw new NotDefinedError(`actor type ${type} is defined twice`);
+    types.add(type);
+  }
+}
 
 async function partsOf(settings: HostSettings): Promise<ClusterParts> {
   const { cluster, store, transport, placement, partitionCount, announcement } = settings;
@@ -245,10 +255,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
       },
       this.clock,
     );
-    for (const definition of options.actors) {
-      if (this.#types.has(definition.type)) throw new NotDefinedError(`actor type ${definition.type} is defined twice`);
-      this.#types.set(definition.type, { definition, activations: new Map() });
-    }
+    for (const definition of options.actors) this.#types.set(definition.type, { definition, activations: new Map() });
   }
 
   /** Opens the store, joins, and takes up what is due. */

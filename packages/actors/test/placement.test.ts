@@ -6,6 +6,7 @@ import {
   NotExecutedError,
   OutcomeUnknownError,
   partitionOf,
+  startActorHost,
   type ActorHost,
   type Envelope,
   type Transport,
@@ -329,4 +330,17 @@ test('a sender on a host that dies is sent for by the next owner', async () => {
   placement.seize('two', 'one');
   await clock.advance(10_000);
   expect(await one.host.actor(counter, onOne).get()).toBe(5);
+});
+
+test('two definitions of one type are refused before a cluster is joined', async () => {
+  let connected = 0;
+  const cluster = {
+    connect: async (): Promise<never> => {
+      connected++;
+      throw new Error('not reached');
+    },
+  };
+  const twice = actor('twice', { methods: {} });
+  await expect(startActorHost({ cluster, actors: [twice, twice] })).rejects.toThrow(/twice is defined twice/);
+  expect(connected).toBe(0);
 });

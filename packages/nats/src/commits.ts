@@ -14,6 +14,7 @@ import {
   formatAddress,
   LimitError,
   StoreUnavailableError,
+  type Clock,
   type Commit,
   type CommitSource,
   type EntryRun,
@@ -24,7 +25,7 @@ import { asError } from './errors.ts';
 import { Head, listedSummary, type ListedSummary, type Place } from './head.ts';
 import { HEAD_BYTES_MAX, RESEND_DELAY_MS_MAX, RESEND_DELAY_MS_MIN, SUMMARY_BYTES_MAX } from './limits.ts';
 import type { Patience } from './patience.ts';
-import { expecting, expectingWith, Publication, type Publisher } from './publication.ts';
+import { expecting, Publication, type Publisher } from './publication.ts';
 import type { Records } from './records.ts';
 import type { Reference } from './references.ts';
 import { cutTail, Settling } from './settling.ts';
@@ -40,6 +41,9 @@ export interface CommitParts {
   readonly settling: Settling;
   readonly index: WakeIndex;
   readonly patience: Patience;
+  readonly clock: Clock;
+  /** Told that the head of a place is refused in vain, for the first time since then. */
+  refusedSince(sinceMs: number, place: Place): void;
   /** Bytes of one message that the server takes. */
   readonly payloadBytesMax: () => number;
   /** A record is listed otherwise, as of this sequence. */
@@ -290,7 +294,7 @@ export class Commits {
 
   /** @internal The leader decides what became of a commit whose message was refused (M2). */
   async refused(publication: CommitPublication): Promise<void> {
-    const { patience, publisher, records } = this.#parts;
+    const { clock, patience, publisher, records } = this.#parts;
     const { source, commit, head } = publication;
     let leader: Head;
     try {
@@ -317,7 +321,11 @@ export class Commits {
       this.failed(publication, new ConflictError(source.address, commit.expectedRevision, leader.revision));
       return;
     }
-    if (isStill) await patience.pause(Math.min(RESEND_DELAY_MS_MIN * 2 ** publication.refusals++, RESEND_DELAY_MS_MAX));
+    if (isStill) {
+      publication.refusedSinceMs ??= clock.nowMs();
+      this.#parts.refusedSince(publication.refusedSinceMs, head.place);
+      await patience.pause(Math.min(RESEND_DELAY_MS_MIN * 2 ** publication.refusals++, RESEND_DELAY_MS_MAX));
+    }
     head.base = leader.base;
     publication.headers = publication.headersFor(head.base);
     publisher.publish(publication);
@@ -357,6 +365,7 @@ export class CommitPublication extends Publication {
   newPieces: readonly number[] = [];
   /** Refusals by servers whose head is the expected one. */
   refusals = 0;
+  refusedSinceMs: number | undefined;
   readonly #commits: Commits;
 
   constructor(commits: Commits, source: CommitSource, commit: Commit, head: Head) {
@@ -369,7 +378,7 @@ export class CommitPublication extends Publication {
 
   headersFor(base: number): WireHeaders {
     const { listed } = this.head;
-    return listed === undefined ? expecting(base) : expectingWith(base, listed.header);
+    return expecting(base, listed?.header);
   }
 
   stored(sequence: number): void {

@@ -25,7 +25,7 @@ import {
   type PartitionId,
   type Summary,
 } from '@troupe/actors';
-import { SUMMARY_HEADER } from './record-headers.ts';
+import { furtherHeader, SUMMARY_HEADER } from './record-headers.ts';
 import { References, type Reference } from './references.ts';
 import { ByteReader, VARINT_BYTES_MAX, writeVarint } from './varint.ts';
 
@@ -62,11 +62,19 @@ export type Settled =
   | { readonly kind: 'references'; readonly parts: readonly Reference[]; readonly reference: Reference }
   | { readonly kind: 'state'; readonly pieces: readonly number[] };
 
-/** A summary, and as it stands in the header of the head: encoded as `expectingWith` takes it. */
+/** A summary, and as it stands in the header of the head: encoded as `expecting` takes it. */
 export interface ListedSummary {
   readonly summary: Summary;
   readonly header: Buffer;
   readonly crc: number;
+}
+
+/** What the writer of a head knows of the entry of the wake index. It may be needed when the head is not any more. */
+export interface IndexedTime {
+  /** The earliest time that the index is known to have; Infinity when it need not have any. */
+  dueAtMs: number;
+  /** The sequence of the entry, 0 for none, -1 when it is not known. */
+  sequence: number;
 }
 
 export class Head {
@@ -96,10 +104,8 @@ export class Head {
 
   // Not stored.
 
-  /** The earliest time that the wake index is known to have; Infinity when it need not have any. */
-  indexDueAtMs = Infinity;
-  /** The sequence of the entry of the wake index, 0 for none, -1 when it is not known. */
-  indexSequence = 0;
+  /** The entry of the wake index. */
+  readonly indexed: IndexedTime = { dueAtMs: Infinity, sequence: 0 };
   /** Commits since the state was written last. */
   stateAge = 0;
   /** A part is on its way to a chunk. */
@@ -276,8 +282,8 @@ export function decodeHead(
     throw corruptHead(place, sequence, cause instanceof Error ? cause.message : String(cause));
   }
   head.revision = sequence;
-  head.indexDueAtMs = head.dueAtMs ?? Infinity;
-  head.indexSequence = head.dueAtMs === null ? 0 : -1;
+  head.indexed.dueAtMs = head.dueAtMs ?? Infinity;
+  head.indexed.sequence = head.dueAtMs === null ? 0 : -1;
   return { head, tombstone: undefined };
 }
 
@@ -331,7 +337,7 @@ export function listedSummary(summary: Summary): ListedSummary {
   const { name, status, createdAtMs, completedAtMs, tags } = summary;
   const json = JSON.stringify([name, status, createdAtMs, completedAtMs ?? null, tags]);
   const crc = crc32(json);
-  const header = Buffer.from(`${SUMMARY_HEADER}: ${crc.toString(16)} ${json}`);
+  const header = furtherHeader(SUMMARY_HEADER, `${crc.toString(16)} ${json}`);
   return { summary: { ...summary, tags: { ...tags } }, header, crc };
 }
 
@@ -349,5 +355,5 @@ export function parseSummary(text: string): ListedSummary | undefined {
     Summary['tags'],
   ];
   const summary = { name, status, createdAtMs, ...(completedAtMs === null ? {} : { completedAtMs }), tags };
-  return { summary, header: Buffer.from(`${SUMMARY_HEADER}: ${text}`), crc };
+  return { summary, header: furtherHeader(SUMMARY_HEADER, text), crc };
 }

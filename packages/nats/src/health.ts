@@ -1,5 +1,6 @@
 // Whether the store can serve. It cannot when everything that it tried for some seconds was in vain; as soon as something
-// works it can. While it cannot, it tries by itself, so that nobody has to.
+// works it can. Before it says so and while it cannot, it tries by itself, so that nobody has to: a store that nobody uses
+// has nothing to notice by that it can serve again.
 
 import { StoreUnavailableError, type CancelTimeout, type Clock, type Logger } from '@troupe/actors';
 import { FAILING_AFTER_MS, PROBE_INTERVAL_MS } from './limits.ts';
@@ -7,14 +8,14 @@ import { FAILING_AFTER_MS, PROBE_INTERVAL_MS } from './limits.ts';
 export class Health {
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #probe: () => Promise<unknown>;
+  readonly #probe: () => Promise<boolean>;
   #reason: string | undefined;
   #failure: StoreUnavailableError | undefined;
   #cancel: CancelTimeout = () => {};
   #stopped = false;
 
-  /** `probe` resolves when the store can serve. */
-  constructor(clock: Clock, logger: Logger, probe: () => Promise<unknown>) {
+  /** `probe` tells whether the store can serve; false: what was in vain before is so still. */
+  constructor(clock: Clock, logger: Logger, probe: () => Promise<boolean>) {
     this.#clock = clock;
     this.#logger = logger;
     this.#probe = probe;
@@ -27,12 +28,7 @@ export class Health {
   failing(reason: string): void {
     const began = this.#reason === undefined;
     this.#reason = reason;
-    if (!began || this.#stopped) return;
-    this.#cancel = this.#clock.setTimeout(() => {
-      this.#failure = new StoreUnavailableError(`JetStream cannot serve: ${this.#reason}`, { wroteNothing: true });
-      this.#logger.warn({ reason: this.#reason }, 'JetStream cannot serve; what waits for it goes on waiting');
-      this.#probeLater();
-    }, FAILING_AFTER_MS);
+    if (began && !this.#stopped) this.#probeAfter(FAILING_AFTER_MS);
   }
 
   worked(): void {
@@ -49,15 +45,26 @@ export class Health {
     this.#cancel();
   }
 
-  #probeLater(): void {
+  #probeAfter(delayMs: number): void {
     this.#cancel = this.#clock.setTimeout(() => {
+      const cancel = this.#cancel;
+      const failed = (reason: string): void => {
+        // Something may have worked meanwhile.
+        if (!this.#stopped && this.#reason !== undefined && this.#cancel === cancel) this.#failed(reason);
+      };
       this.#probe().then(
-        () => this.worked(),
-        (error: unknown) => {
-          this.#reason = error instanceof Error ? error.message : String(error);
-          if (!this.#stopped && this.#failure !== undefined) this.#probeLater();
-        },
+        (serves) => (serves ? this.worked() : failed(this.#reason ?? '')),
+        (error: unknown) => failed(error instanceof Error ? error.message : String(error)),
       );
-    }, PROBE_INTERVAL_MS);
+    }, delayMs);
+  }
+
+  #failed(reason: string): void {
+    this.#reason = reason;
+    if (this.#failure === undefined) {
+      this.#failure = new StoreUnavailableError(`JetStream cannot serve: ${reason}`, { wroteNothing: true });
+      this.#logger.warn({ reason }, 'JetStream cannot serve; what waits for it goes on waiting');
+    }
+    this.#probeAfter(PROBE_INTERVAL_MS);
   }
 }

@@ -138,18 +138,13 @@ export class JetStream {
 
   /** Removes one message. False when it is not there (any more). */
   async deleteMessage(stream: string, sequence: number): Promise<boolean> {
-    const body = { seq: sequence, no_erase: true };
-    try {
-      await this.#ask(`deleting from ${stream}`, `STREAM.MSG.DELETE.${stream}`, body, WRITE_TIMEOUT_MS);
-      return true;
-    } catch (error) {
-      if (
-        error instanceof JetStreamError &&
-        [NO_MESSAGE_TO_DELETE, NO_MESSAGE_FOUND, SEQUENCE_NOT_FOUND].includes(error.errorCode)
-      )
-        return false;
-      throw error;
-    }
+    const body = Buffer.from(`{"seq":${sequence},"no_erase":true}`, 'latin1');
+    const subject = `$JS.API.STREAM.MSG.DELETE.${stream}`;
+    const { data } = await this.requests.ask(subject, body, WRITE_TIMEOUT_MS);
+    const { error } = parse(data) as { error?: ApiError };
+    if (error === undefined) return true;
+    if ([NO_MESSAGE_TO_DELETE, NO_MESSAGE_FOUND, SEQUENCE_NOT_FOUND].includes(error.err_code)) return false;
+    throw new JetStreamError(`deleting from ${stream}`, error);
   }
 
   /** Removes the messages of the subjects that a filter names whose sequences are below `belowSequence`. */

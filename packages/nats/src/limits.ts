@@ -130,9 +130,17 @@ export const SCAN_INACTIVE_MS = 15_000;
 export const SUMMARY_SCANS_MAX = 4;
 /** Summaries are read a second time after this long, since a former owner may have written meanwhile. */
 export const SUMMARY_RESCAN_MS = 20_000;
+/** … and after this long when they could not be read at all. */
+export const SUMMARY_AGAIN_MS = 5_000;
 /** A list waits this long for the summaries of others, or for its own to be there; then it is incomplete. */
 export const QUERY_PATIENCE_MS = 2_000;
 /** Summaries in one block of a sorted list: an insertion moves so many. */
 export const SUMMARY_BLOCK_LENGTH = 512;
 /** Summaries in one answer to another host, by their size. */
 export const QUERY_ANSWER_BYTES_MAX = 512 * 1024;
+
+/** A leader that refuses a write for longer than this, although the subject is where it should be, is stuck. */
+export const STUCK_AFTER_MS = 6_000;
+/** A stream is not asked for another leader again before: an election takes up to nine seconds. */
+export const STEPDOWN_INTERVAL_MS = 20_000;
+export const STEPDOWN_TIMEOUT_MS = 5_000;

@@ -2,6 +2,7 @@
 // answer. A list is incomplete while a partition has no owner that has read it, or an owner does not answer.
 
 import {
+  StoreUnavailableError,
   type ActorAddress,
   type Clock,
   type ListedActor,
@@ -13,7 +14,13 @@ import {
 } from '@troupe/actors';
 import { asBuffer } from './jetstream.ts';
 import { parseSummary } from './head.ts';
-import { QUERY_ANSWER_BYTES_MAX, QUERY_PATIENCE_MS, SUMMARY_RESCAN_MS, SUMMARY_SCANS_MAX } from './limits.ts';
+import {
+  QUERY_ANSWER_BYTES_MAX,
+  QUERY_PATIENCE_MS,
+  SUMMARY_AGAIN_MS,
+  SUMMARY_RESCAN_MS,
+  SUMMARY_SCANS_MAX,
+} from './limits.ts';
 import { Background } from './background.ts';
 import { parsePurged, PURGED_HEADER, SUMMARY_HEADER, type PurgedMark } from './record-headers.ts';
 import type { Requests } from './requests.ts';
@@ -43,7 +50,7 @@ export interface ListingParts {
   readonly wire: Wire;
   readonly requests: Requests;
   readonly names: StreamNames;
-  readonly scanner: Scanner;
+  readonly scanner: Pick<Scanner, 'read'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly partitionCount: number;
@@ -62,7 +69,8 @@ export class Listing {
   readonly #ready = new Set<PartitionId>();
   /** Tells one ownership of a partition from the next. */
   readonly #owned = new Map<PartitionId, symbol>();
-  #whenReady: (() => void)[] = [];
+  /** Those who wait until all that is owned has been read. */
+  readonly #whenRead = new Set<() => void>();
   #endSubscription: () => void = () => {};
   #stopped = false;
 
@@ -81,23 +89,23 @@ export class Listing {
     this.#stopped = true;
     this.#endSubscription();
     await this.#scans.drain(0);
-    for (const resolve of this.#whenReady.splice(0)) resolve();
+    for (const done of [...this.#whenRead]) done();
   }
 
   acquired(partition: PartitionId): void {
     const ownership = Symbol(partition);
     this.#owned.set(partition, ownership);
-    this.#scans.add(() => this.#scan(partition, ownership));
+    this.#read(partition, ownership);
     // A former owner may have written until a moment ago, and a lagging replica not have had it.
-    this.#parts.clock.setTimeout(() => {
-      if (!this.#stopped && this.#parts.hostId !== undefined) this.#scans.add(() => this.#scan(partition, ownership));
-    }, SUMMARY_RESCAN_MS);
+    if (this.#parts.hostId !== undefined)
+      this.#parts.clock.setTimeout(() => this.#read(partition, ownership), SUMMARY_RESCAN_MS);
   }
 
   lost(partition: PartitionId): void {
     this.#owned.delete(partition);
     this.#ready.delete(partition);
     this.summaries.drop(partition);
+    this.#noteRead();
   }
 
   async list(filter: ListFilter, limit: number, cursor: string | undefined): Promise<ListPage> {
@@ -126,6 +134,22 @@ export class Listing {
     return Object.fromEntries(counts);
   }
 
+  /** Reads a partition for as long as this host owns it: while it is not read, no list is complete. */
+  #read(partition: PartitionId, ownership: symbol): void {
+    const { clock, logger } = this.#parts;
+    if (this.#stopped || this.#owned.get(partition) !== ownership) return;
+    this.#scans.add(async () => {
+      try {
+        await this.#scan(partition, ownership);
+      } catch (error) {
+        if (!(error instanceof StoreUnavailableError)) throw error;
+        if (this.#stopped) return;
+        logger.warn({ partition, err: error }, 'the summaries of a partition could not be read; it is tried again');
+        clock.setTimeout(() => this.#read(partition, ownership), SUMMARY_AGAIN_MS);
+      }
+    });
+  }
+
   async #scan(partition: PartitionId, ownership: symbol): Promise<void> {
     const { names, scanner } = this.#parts;
     const isOwned = (): boolean => this.#owned.get(partition) === ownership;
@@ -142,7 +166,13 @@ export class Listing {
         const actor = names.addressOf(subject);
         if (actor === undefined || !isOwned()) return;
         const purged = message.header(PURGED_HEADER);
-        if (purged !== undefined) this.#parts.foundTombstone(actor.address, sequence, parsePurged(purged));
+        const mark = purged === undefined ? undefined : parsePurged(purged);
+        if (mark !== undefined) this.#parts.foundTombstone(actor.address, sequence, mark);
+        else if (purged !== undefined)
+          this.#parts.logger.error(
+            { subject, sequence },
+            'a tombstone is damaged; what it stands for is not cleaned up',
+          );
         const text = purged === undefined ? message.header(SUMMARY_HEADER) : undefined;
         const listed = text === undefined ? undefined : parseSummary(text);
         if (text !== undefined && listed === undefined)
@@ -153,18 +183,24 @@ export class Listing {
     if (!isOwned()) return;
     summaries.read(partition);
     this.#ready.add(partition);
-    if (this.#ready.size === this.#owned.size) for (const resolve of this.#whenReady.splice(0)) resolve();
+    this.#noteRead();
+  }
+
+  #noteRead(): void {
+    if (this.#ready.size === this.#owned.size) for (const done of [...this.#whenRead]) done();
   }
 
   /** Resolves when the partitions of this store are read, or it takes too long. */
   async whenRead(): Promise<void> {
     if (this.#ready.size === this.#owned.size) return;
     await new Promise<void>((resolve) => {
-      const cancel = this.#parts.clock.setTimeout(resolve, QUERY_PATIENCE_MS);
-      this.#whenReady.push(() => {
+      const done = (): void => {
         cancel();
+        this.#whenRead.delete(done);
         resolve();
-      });
+      };
+      const cancel = this.#parts.clock.setTimeout(done, QUERY_PATIENCE_MS);
+      this.#whenRead.add(done);
     });
   }
 
@@ -200,10 +236,12 @@ export class Listing {
     if (limit === undefined) return { partitions, counts: Object.fromEntries(this.summaries.count(filter)) };
     const page = this.summaries.list(filter, limit, after);
     const actors: (readonly [string, Summary])[] = [];
+    // A server may take less than the usual.
+    const bytesMax = Math.min(QUERY_ANSWER_BYTES_MAX, this.#parts.wire.info.payloadBytesMax / 2);
     let bytes = 0;
     for (const { address, summary } of page.actors) {
       bytes += JSON.stringify(summary).length * 3 + address.id.length * 3;
-      if (bytes > QUERY_ANSWER_BYTES_MAX && actors.length > 0) return { partitions, actors, more: true };
+      if (bytes > bytesMax && actors.length > 0) return { partitions, actors, more: true };
       actors.push([address.id, summary]);
     }
     return { partitions, actors, more: page.more };

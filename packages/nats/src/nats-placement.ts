@@ -34,6 +34,7 @@ import { CLUSTER_TICK_MS, JOIN_TIMEOUT_MS, LOGGED_EVERY_MS, PROBE_TIMEOUT_MS } f
 import { decodeMemberMessage, encodeMemberMessage } from './member-message.ts';
 import type { Requests } from './requests.ts';
 import { SteadyClock } from './steady-clock.ts';
+import { StuckStreams } from './stuck-streams.ts';
 import { checkHostId, membersSubject, probeSubject } from './subjects.ts';
 import type { Wire, WireMessage } from './wire.ts';
 
@@ -60,6 +61,9 @@ export class NatsPlacement implements Placement {
   readonly #state: ClusterState;
   readonly #clock: SteadyClock;
   readonly #claims: ClaimRecords;
+  readonly #stuck: StuckStreams;
+  /** Since when the claims of partitions are refused in vain. */
+  readonly #refusedSinceMs = new Map<PartitionId, number>();
   #listener: PlacementListener | undefined;
   #members: readonly Member[];
   /** Claims that are told all when this round of the event loop ends. */
@@ -80,6 +84,7 @@ export class NatsPlacement implements Placement {
     this.#state = initialClusterState(options.hostId, options.partitionCount, options.weight);
     this.#clock = new SteadyClock(options.clock);
     this.#claims = new ClaimRecords(options.requests, options.names, (reason) => this.#complain(reason));
+    this.#stuck = new StuckStreams(options.requests, options.clock, options.logger);
     this.#members = membersOf(this.#state, options.announcement);
   }
 
@@ -290,11 +295,22 @@ export class NatsPlacement implements Placement {
   async #claim({ partition, expectedEpoch, holder, successor }: ClusterEffect & { kind: 'claim' }): Promise<void> {
     const answer = await this.#claims.write(partition, expectedEpoch, holder, successor);
     if (answer === 'unanswered') this.#step({ kind: 'claimUnanswered', partition, expectedEpoch });
-    else if (answer !== 'refused') this.#step({ kind: 'claimAccepted', partition, claim: answer.accepted });
-    else {
+    else if (answer !== 'refused') {
+      this.#refusedSinceMs.delete(partition);
+      this.#step({ kind: 'claimAccepted', partition, claim: answer.accepted });
+    } else {
       const claim = await this.#claims.read(partition);
+      if (claim?.epoch === expectedEpoch) this.#refusedInVain(partition);
+      else this.#refusedSinceMs.delete(partition);
       this.#step({ kind: 'claimRefused', partition, expectedEpoch, claim });
     }
+  }
+
+  #refusedInVain(partition: PartitionId): void {
+    const { clock, names } = this.#options;
+    const sinceMs = this.#refusedSinceMs.get(partition) ?? clock.nowMs();
+    this.#refusedSinceMs.set(partition, sinceMs);
+    this.#stuck.refusedSince(sinceMs, names.streamOf(partition), names.claim(partition));
   }
 
   async #drain(listener: PlacementListener, partition: PartitionId, epoch: number): Promise<void> {

@@ -40,6 +40,7 @@ import type { Requests } from './requests.ts';
 import { Scanner } from './scan.ts';
 import { Settling } from './settling.ts';
 import { StreamNames } from './stream-names.ts';
+import { StuckStreams } from './stuck-streams.ts';
 import { WakeIndex } from './wake-index.ts';
 import type { Wire } from './wire.ts';
 
@@ -180,8 +181,12 @@ export class NatsStore implements Store {
     const names = new StreamNames(app, this.#options.streams ?? 1);
     const { wire, requests } = await open();
     const jetstream = new JetStream(requests);
-    const health = new Health(clock, logger, () => jetstream.streamInfo(names.streams[0]!));
-    const publisher = new Publisher(requests, clock, health);
+    const health = new Health(clock, logger, async () => {
+      await jetstream.streamInfo(names.streams[0]!);
+      // A stream that is full can be read all the same.
+      return !publisher.isStuck;
+    });
+    const publisher: Publisher = new Publisher(requests, clock, health);
     const patience = new Patience(clock, health);
     try {
       const layout = await settleLayout(
@@ -252,6 +257,7 @@ export class NatsStore implements Store {
       random,
       gone: ({ address, partition }, sequence) => summaries.set(partition, address, sequence, null),
     });
+    const stuck = new StuckStreams(requests, clock, logger);
     const commits = new Commits({
       publisher,
       records,
@@ -259,6 +265,8 @@ export class NatsStore implements Store {
       settling: new Settling(chunks, jetstream, patience, background),
       index,
       patience,
+      clock,
+      refusedSince: (sinceMs, { stream, subject }) => stuck.refusedSince(sinceMs, stream, subject),
       payloadBytesMax,
       listed: ({ address, partition }, sequence, summary) => summaries.set(partition, address, sequence, summary),
       born: ({ address }) => purges.replaced(address),

@@ -9,6 +9,7 @@ import { NatsPlacement } from './nats-placement.ts';
 import { NatsStore } from './nats-store.ts';
 import { NatsTransport } from './nats-transport.ts';
 import { InboxRequests } from './requests.ts';
+import { checkApp } from './stream-names.ts';
 
 /** How hosts meet over NATS. */
 export interface NatsOptions {
@@ -31,16 +32,23 @@ export interface NatsOptions {
 /**
  * Hosts that share their actors through NATS: `startHost({ cluster: nats({ servers }) })`.
  *
- * @throws {TypeError} when there is neither a server nor a connection, or both
+ * @throws {TypeError} when there is neither a server nor a connection, or both, or a number is none that can be
  */
 export function nats(options: NatsOptions): Cluster {
   if ((options.servers === undefined) === (options.connection === undefined))
     throw new TypeError('nats() takes either servers or a connection');
+  for (const what of ['replicas', 'streams'] as const) {
+    const count = options[what];
+    if (count !== undefined && !(Number.isSafeInteger(count) && count > 0))
+      throw new TypeError(`${what} is an integer of at least 1, got ${String(count)}`);
+  }
   return { connect: (context) => connect(options, context) };
 }
 
 async function connect(options: NatsOptions, context: ClusterContext): Promise<ClusterParts> {
   const { app, announcement, clock, logger, partitionCount } = context;
+  // Before there is a connection that would have to be closed again.
+  checkApp(app);
   const hostId = newHostId(options.name ?? hostname(), context.random());
   const { servers } = options;
   const connection: ClientConnection | NodeConnectionOptions = options.connection ?? {

@@ -78,6 +78,11 @@ export class Publisher {
     this.#health = health;
   }
 
+  /** Whether something was sent in vain, and is to be sent again. */
+  get isStuck(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   /** Sends it until it is decided. @throws {TypeError} when the server takes no message of its size */
   publish(publication: Publication): void {
     publication.begin(this);
@@ -173,30 +178,27 @@ class PromisedPublication extends Publication {
   }
 }
 
-const EXPECTED = 'NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: ';
-const EXPECTED_BYTES = Buffer.from(EXPECTED);
+const EXPECTED_BYTES = Buffer.from('NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: ');
 const END_BYTES = Buffer.from('\r\n\r\n');
 
 /** Takes the place of whatever is there. */
 export const UNCONDITIONAL = new WireHeaders({});
 
-/** Accepts the message only if the last one of its subject has this sequence; 0: if there is none. */
-export function expecting(sequence: number): WireHeaders {
-  return new WireHeaders(Buffer.from(`${EXPECTED}${sequence}\r\n\r\n`, 'latin1'));
-}
-
 /**
- * As {@link expecting}, with more headers after it: encoded, each `name: value`, joined by line ends. It must be the first:
- * servers before 2.11 look for its name wherever it stands.
+ * Accepts the message only if the last one of its subject has this sequence; 0: if there is none. `rest` are more headers,
+ * made by `furtherHeader`. They come after it: servers before 2.11 look for its name wherever it stands.
  */
-export function expectingWith(sequence: number, others: Buffer): WireHeaders {
-  const digits = String(sequence);
-  const start = EXPECTED_BYTES.length + digits.length;
-  const bytes = Buffer.allocUnsafe(start + 2 + others.length + END_BYTES.length);
+export function expecting(sequence: number, rest: Uint8Array = END_BYTES): WireHeaders {
+  const start = EXPECTED_BYTES.length;
+  let end = start + 1;
+  for (let bound = 10; bound <= sequence; bound *= 10) end++;
+  const bytes = Buffer.allocUnsafe(end + rest.length);
   bytes.set(EXPECTED_BYTES, 0);
-  bytes.write(digits, EXPECTED_BYTES.length, 'latin1');
-  bytes.set(END_BYTES.subarray(0, 2), start);
-  bytes.set(others, start + 2);
-  bytes.set(END_BYTES, start + 2 + others.length);
+  let left = sequence;
+  for (let at = end - 1; at >= start; at--) {
+    bytes[at] = 48 + (left % 10);
+    left = Math.floor(left / 10);
+  }
+  bytes.set(rest, end);
   return new WireHeaders(bytes);
 }

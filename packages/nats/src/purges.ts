@@ -18,7 +18,7 @@ import { encodeTombstone, type Head, type HeadTombstone, type Place } from './he
 import type { JetStream } from './jetstream.ts';
 import { TOMBSTONE_LINGER_MS, TOMBSTONE_SWEEP_MS } from './limits.ts';
 import type { Patience } from './patience.ts';
-import { expectingWith, type Publisher } from './publication.ts';
+import { expecting, type Publisher } from './publication.ts';
 import { purgedHeader, type PurgedMark } from './record-headers.ts';
 import type { Records } from './records.ts';
 import type { StreamNames } from './stream-names.ts';
@@ -74,7 +74,7 @@ export class Purges {
       const tombstone: HeadTombstone =
         kept === undefined ? { token, hasChunks } : { token, hasChunks, kept: { ...kept } };
       const purgedAtMs = clock.nowMs();
-      const headers = expectingWith(head.base, purgedHeader(tombstone, purgedAtMs));
+      const headers = expecting(head.base, purgedHeader(tombstone, purgedAtMs));
       const sequence = await publisher.write(place.subject, encodeTombstone(place, tombstone), headers);
       if (sequence !== undefined) return this.#stands(head, sequence, tombstone, purgedAtMs);
     }

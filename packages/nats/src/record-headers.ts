@@ -13,12 +13,27 @@ export interface PurgedMark {
   readonly keptAtMs: number | undefined;
 }
 
-/** Encoded as `expectingWith` takes it. */
-export function purgedHeader({ hasChunks, kept }: HeadTombstone, purgedAtMs: number): Buffer {
-  return Buffer.from(`${PURGED_HEADER}: ${JSON.stringify([hasChunks, purgedAtMs, kept?.atMs ?? null])}`);
+/** A header as it stands after the first one, with the end of all: what `expecting` takes. */
+export function furtherHeader(name: string, value: string): Buffer {
+  return Buffer.from(`\r\n${name}: ${value}\r\n\r\n`);
 }
 
-export function parsePurged(text: string): PurgedMark {
-  const [hasChunks, purgedAtMs, keptAtMs] = JSON.parse(text) as [boolean, number, number | null];
+/** Encoded as `expecting` takes it. */
+export function purgedHeader({ hasChunks, kept }: HeadTombstone, purgedAtMs: number): Buffer {
+  return furtherHeader(PURGED_HEADER, JSON.stringify([hasChunks, purgedAtMs, kept?.atMs ?? null]));
+}
+
+/** Undefined for what is no such mark. */
+export function parsePurged(text: string): PurgedMark | undefined {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(parsed)) return undefined;
+  const [hasChunks, purgedAtMs, keptAtMs] = parsed as unknown[];
+  if (typeof hasChunks !== 'boolean' || typeof purgedAtMs !== 'number') return undefined;
+  if (keptAtMs !== null && typeof keptAtMs !== 'number') return undefined;
   return { hasChunks, purgedAtMs, keptAtMs: keptAtMs ?? undefined };
 }

@@ -28,17 +28,21 @@ export function decodeToken(token: string): string {
   return token.includes('%') ? decodeURIComponent(token) : token;
 }
 
+/** @throws {TypeError} when the name of the application cannot be part of a subject */
+export function checkApp(app: string): void {
+  if (APP_PATTERN.test(app)) return;
+  throw new TypeError(
+    `on NATS an application name is 1 to 64 letters, digits, "_" and "-"; got ${JSON.stringify(app)}`,
+  );
+}
+
 export class StreamNames {
   readonly app: string;
   readonly #streams: readonly string[];
 
   /** @throws {TypeError} when the name of the application cannot be part of a subject */
   constructor(app: string, streamCount: number) {
-    if (!APP_PATTERN.test(app)) {
-      throw new TypeError(
-        `on NATS an application name is 1 to 64 letters, digits, "_" and "-"; got ${JSON.stringify(app)}`,
-      );
-    }
+    checkApp(app);
     this.app = app;
     this.#streams = Array.from({ length: streamCount }, (_, index) => `TROUPE_${app}_${index}`);
   }

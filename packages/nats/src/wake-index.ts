@@ -4,8 +4,8 @@
 //     of the index otherwise is only that there is an entry no later than the time in the head that it has loaded.
 // W2  A later time, or none, follows some seconds after its head, unless the actor becomes due again meanwhile.
 // W3  Whoever makes an entry later, or removes it, does so to one whose sequence is below the revision of a head of its own
-//     that needs it no more: by compare-and-set, or by a purge up to that revision. An entry that another owner has written
-//     for a head to come lies above.
+//     that needs it no more: by compare-and-set, by its sequence, or by a purge up to that revision. An entry that another
+//     owner has written for a head to come lies above.
 // Hence S6: an entry is only ever too early.
 //
 //   u8 format, f64 dueAtMs, u32 CRC-32 that begins with the subject
@@ -13,7 +13,7 @@
 import { crc32 } from 'node:zlib';
 import type { ActorAddress, CancelTimeout, Clock, PartitionId } from '@troupe/actors';
 import type { Background } from './background.ts';
-import type { Head, Place } from './head.ts';
+import type { Head, IndexedTime, Place } from './head.ts';
 import type { JetStream, StoredMessage } from './jetstream.ts';
 import { INDEX_SETTLE_MS, INDEX_SWEEP_MS, SHOWN_ENTRIES_MAX, STRAY_ENTRY_MS } from './limits.ts';
 import type { Patience } from './patience.ts';
@@ -36,7 +36,8 @@ export interface IndexEntry {
 
 /** An entry that is earlier than it need be. */
 interface Early {
-  readonly head: Head;
+  readonly place: Place;
+  readonly indexed: IndexedTime;
   /** The earliest time that it may have. */
   readonly entryMs: number;
   /** Infinity: it is not needed at all. */
@@ -89,7 +90,7 @@ export class WakeIndex {
    * has not begun is called off, or it would go while the head that counts on it is on its way.
    */
   mustWrite(head: Head, dueAtMs: number): boolean {
-    if (dueAtMs < head.indexDueAtMs) return true;
+    if (dueAtMs < head.indexed.dueAtMs) return true;
     const early = this.#early.size === 0 ? undefined : this.#early.get(head.place.key);
     if (early !== undefined && early.wantedMs > dueAtMs) this.#early.delete(head.place.key);
     return false;
@@ -97,15 +98,15 @@ export class WakeIndex {
 
   /** Resolves when there is an entry with that time (W1). @throws {StoreUnavailableError} when the store stops */
   async write(head: Head, dueAtMs: number): Promise<void> {
-    const { place } = head;
+    const { place, indexed } = head;
     const subject = this.#names.index(place.key);
     const body = encodeEntry(subject, dueAtMs);
-    let expected = head.indexSequence < 0 ? await this.#sequenceOf(place) : head.indexSequence;
+    let expected = indexed.sequence < 0 ? await this.#sequenceOf(place) : indexed.sequence;
     for (;;) {
       const sequence = await this.#publisher.write(subject, body, expected);
       if (sequence !== undefined) {
-        head.indexSequence = sequence;
-        head.indexDueAtMs = dueAtMs;
+        indexed.sequence = sequence;
+        indexed.dueAtMs = dueAtMs;
         this.onChange(place, dueAtMs);
         return;
       }
@@ -119,7 +120,7 @@ export class WakeIndex {
     const { key } = head.place;
     const wantedMs = head.dueAtMs ?? Infinity;
     // A head that was loaded since does not know of an entry that waits to be moved.
-    const entryMs = Math.min(head.indexDueAtMs, this.#early.get(key)?.entryMs ?? Infinity);
+    const entryMs = Math.min(head.indexed.dueAtMs, this.#early.get(key)?.entryMs ?? Infinity);
     if (wantedMs > entryMs) this.#moveLater(head, entryMs, wantedMs, head.revision);
     else if (this.#early.size > 0) this.#early.delete(key);
   }
@@ -161,14 +162,14 @@ export class WakeIndex {
     for (const early of this.#early.values()) this.#move(early);
   }
 
-  #moveLater(head: Head, entryMs: number, wantedMs: number, below: number): void {
-    const { key } = head.place;
+  #moveLater({ place, indexed }: Head, entryMs: number, wantedMs: number, below: number): void {
+    const { key } = place;
     const sweep = this.#sweep + Math.ceil(INDEX_SETTLE_MS / INDEX_SWEEP_MS);
-    const early = { head, entryMs, wantedMs, below, sweep, moving: false };
+    const early = { place, indexed, entryMs, wantedMs, below, sweep, moving: false };
     // In the order in which they are to be moved.
     this.#early.delete(key);
     this.#early.set(key, early);
-    this.onChange(head.place, wantedMs);
+    this.onChange(place, wantedMs);
     if (this.#stopped) this.#move(early);
     else this.#cancelSweep ??= this.#armSweep();
   }
@@ -188,37 +189,41 @@ export class WakeIndex {
     if (early.moving) return;
     early.moving = true;
     this.#background.add(async () => {
-      const { head, wantedMs, below } = early;
-      const { key } = head.place;
+      const { place, indexed, wantedMs } = early;
       // The actor has become due again meanwhile, or something later is known.
-      if (this.#early.get(key) !== early) return;
+      if (this.#early.get(place.key) !== early) return;
       // From now on the entry is not to be counted on.
-      head.indexDueAtMs = wantedMs;
+      indexed.dueAtMs = wantedMs;
       try {
-        if (wantedMs === Infinity) await this.#remove(head, below);
-        else await this.#postpone(head, wantedMs, below);
+        if (wantedMs === Infinity) await this.#remove(early);
+        else await this.#postpone(early);
       } finally {
-        if (this.#early.get(key) === early) this.#early.delete(key);
+        if (this.#early.get(place.key) === early) this.#early.delete(place.key);
       }
     });
   }
 
-  async #remove(head: Head, below: number): Promise<void> {
-    const { stream, key } = head.place;
-    const known = head.indexSequence;
-    await this.#patience.until(() => this.#jetstream.purge(stream, this.#names.index(key), below));
-    if (head.indexSequence === known) head.indexSequence = 0;
+  async #remove({ place: { stream, key }, indexed, below }: Early): Promise<void> {
+    const { sequence } = indexed;
+    // Servers find a message of a known sequence with less work than those of a subject.
+    const isKnown = sequence > 0 && sequence < below;
+    await this.#patience.until<unknown>(() =>
+      isKnown
+        ? this.#jetstream.deleteMessage(stream, sequence)
+        : this.#jetstream.purge(stream, this.#names.index(key), below),
+    );
+    if (indexed.sequence === sequence) indexed.sequence = 0;
   }
 
-  async #postpone(head: Head, dueAtMs: number, below: number): Promise<void> {
-    const subject = this.#names.index(head.place.key);
-    const body = encodeEntry(subject, dueAtMs);
+  async #postpone({ place, indexed, wantedMs, below }: Early): Promise<void> {
+    const subject = this.#names.index(place.key);
+    const body = encodeEntry(subject, wantedMs);
     for (let moves = 0; moves < MOVES_MAX; moves++) {
-      const expected = moves === 0 && head.indexSequence >= 0 ? head.indexSequence : await this.#sequenceOf(head.place);
+      const expected = moves === 0 && indexed.sequence >= 0 ? indexed.sequence : await this.#sequenceOf(place);
       if (expected >= below) return;
       const sequence = await this.#publisher.write(subject, body, expected);
       if (sequence === undefined) continue;
-      if (sequence > head.indexSequence) head.indexSequence = sequence;
+      if (sequence > indexed.sequence) indexed.sequence = sequence;
       return;
     }
   }

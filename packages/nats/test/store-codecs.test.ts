@@ -2,7 +2,7 @@ import { CorruptRecordError } from '@troupe/actors';
 import { describe, expect, test } from 'vitest';
 import { decodeHead, encodeTombstone, Head, listedSummary, parseSummary, type Place } from '../src/head.ts';
 import { sequenceOrError } from '../src/jetstream.ts';
-import { expectingWith } from '../src/publication.ts';
+import { expecting } from '../src/publication.ts';
 import { References, type Reference } from '../src/references.ts';
 import { decodeToken, encodeToken, StreamNames } from '../src/stream-names.ts';
 import { comparePositions, Summaries } from '../src/summaries.ts';
@@ -90,7 +90,7 @@ describe('heads', () => {
     for (const commits of [1, 2, 15, 16, 17, 40]) {
       const head = aHead(commits);
       const body = head.encode(Buffer.from('state'), { first: 6, count: 3, bytes: Buffer.from('run') });
-      const summary = head.listed!.header.toString().slice('Troupe-Summary: '.length);
+      const summary = head.listed!.header.toString().trim().slice('Troupe-Summary: '.length);
       const { head: read, tombstone } = decodeHead(PLACE, 12_345, body, summary);
       expect(tombstone).toBeUndefined();
       expect(read).toMatchObject({
@@ -117,7 +117,7 @@ describe('heads', () => {
   test('any bit that flips, any byte that is missing, and another subject are noticed', () => {
     const head = aHead(3);
     const body = head.encode(Buffer.from('state'), { first: 6, count: 3, bytes: Buffer.from('run') });
-    const summary = head.listed!.header.toString().slice('Troupe-Summary: '.length);
+    const summary = head.listed!.header.toString().trim().slice('Troupe-Summary: '.length);
     for (let bit = 0; bit < body.length * 8; bit++) {
       const broken = Buffer.from(body);
       broken[bit >> 3]! ^= 1 << (bit & 7);
@@ -139,6 +139,13 @@ describe('heads', () => {
     expect(found.head).toMatchObject({ revision: 0, base: 9, hasChunks: true });
   });
 
+  test('the expected sequence is written whole, whatever its length', () => {
+    for (const sequence of [0, 1, 9, 10, 99, 100, 1_234_567_890, 10 ** 15, Number.MAX_SAFE_INTEGER]) {
+      const text = Buffer.from(expecting(sequence).encode()).toString();
+      expect(text).toBe(`NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: ${sequence}\r\n\r\n`);
+    }
+  });
+
   test('a summary cannot put headers of its own beside the one that fences', () => {
     const { header } = listedSummary({
       name: 'x\r\nNats-Expected-Last-Subject-Sequence: 7',
@@ -146,7 +153,7 @@ describe('heads', () => {
       createdAtMs: 1,
       tags: {},
     });
-    const text = Buffer.from(expectingWith(5, header).encode()).toString();
+    const text = Buffer.from(expecting(5, header).encode()).toString();
     expect(text.split('\r\n').length).toBe(5);
     expect(text.startsWith('NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: 5\r\n')).toBe(true);
     expect(parseSummary('no checksum')).toBeUndefined();

@@ -17,8 +17,8 @@ export interface DeliveryServices {
   readonly actor: () => WorkflowActor;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** No other host is there. */
-  alone(): boolean;
+  /** Instances may be on other hosts, also when none is there just now. */
+  readonly shared: boolean;
   /** The instance has it, had no use for it, or cannot be told. */
   delivered(task: DeliveredTask): void;
 }
@@ -47,7 +47,7 @@ export class ActivityDelivery implements CallReceiver {
     const { instanceId, executionId, sequence, attempt, traceparent } = this.#task;
     host.post(actor(), instanceId, 'activityEnded', [executionId, sequence, attempt, this.#result], this, {
       // Between hosts an answer may get lost: the result is sent again, and taken once.
-      timeoutMs: this.#services.alone() ? Infinity : RESULT_TIMEOUT_MS,
+      timeoutMs: this.#services.shared ? RESULT_TIMEOUT_MS : Infinity,
       traceparent,
     });
   }

@@ -266,9 +266,11 @@ export class ActivityRunner {
     this.#elsewhere?.await(attempt);
     if (attempt.missing) return;
     attempt.missing = true;
+    const wait = ++attempt.waits;
     this.#logger.warn({ activity: name, instanceId }, 'an activity is not registered');
     this.#clock.setTimeout(() => {
-      if (!attempt.missing) return;
+      // Somebody had it meanwhile, who may be gone since.
+      if (!attempt.missing || attempt.waits !== wait) return;
       this.settle(attempt, undefined);
       const failure = failureOf(this.#directory.activityMissing(name));
       this.#ended(attempt, { ok: false, failure, retryable: false, heartbeat: undefined });
@@ -390,6 +392,8 @@ export class Attempt implements ActivityContext {
   where: string | undefined;
   /** It waits for somebody who has its definition. */
   missing = false;
+  /** So often it has begun to wait for somebody. */
+  waits = 0;
   /** Hosts that would not have it. */
   refusedBy: Set<string> | undefined;
   readonly #clock: Clock;

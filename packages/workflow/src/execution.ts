@@ -114,8 +114,9 @@ export class Execution implements CodeTurnOwner {
       this.#wait(ctx, { event: started, traceparent: ctx.traceparent });
       if (state.parent !== undefined) ctx.setReminder(CODE_REMINDER, { delayMs: NOT_REGISTERED_WAIT_MS });
     } else {
-      // The code meets the start and then it is summarized.
-      return this.receive(ctx, started);
+      // The code meets the start and then it is summarized, unless it cannot run just now.
+      const ending = this.receive(ctx, started);
+      if (ending !== undefined) return ending;
     }
     this.#summarize(ctx);
     return undefined;
@@ -238,7 +239,7 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     if (state.leftBehind.length === 0) return;
     if (!this.#hasCode()) {
-      if (!this.#services.directory.alone) this.#lookForCodeAgain();
+      if (this.#services.shared) this.#lookForCodeAgain();
       return;
     }
     try {
@@ -416,12 +417,16 @@ export class Execution implements CodeTurnOwner {
 
   /** Whether the code could be told something now, if nothing were out. */
   #goesOn(ctx: Context): boolean {
+    return !this.#settling && this.#wouldGoOn(ctx);
+  }
+
+  /** … or as soon as what was done before is durable. */
+  #wouldGoOn(ctx: Context): boolean {
     const { state } = this;
     return (
       state.ended === undefined &&
       !state.suspended &&
       state.stalled === undefined &&
-      !this.#settling &&
       (state.startAtMs === undefined ||
         state.startedAtMs !== undefined ||
         !ctx.reminders().some((reminder) => reminder.name === START_REMINDER)) &&
@@ -453,12 +458,13 @@ export class Execution implements CodeTurnOwner {
     state.inbox.push(item);
     ctx.changed();
     this.#stallWithoutCode(ctx);
+    this.#noteWork(ctx);
   }
 
-  /** An execution that has begun has something to do and nobody here can run it: that is to be seen, and tried again. */
+  /** An instance that has begun has something to do and nobody here can run it: that is to be seen, and tried again. */
   #stallWithoutCode(ctx: Context): void {
     const { state } = this;
-    if (state.startWaits || state.stalled !== undefined || this.#hasCode()) return;
+    if (state.startedAtMs === undefined || state.stalled !== undefined || this.#hasCode()) return;
     this.#stall(ctx, this.#services.directory.workflowMissing(state.workflowName, state.version));
   }
 
@@ -552,8 +558,6 @@ export class Execution implements CodeTurnOwner {
     this.state.inbox.unshift({ event, traceparent });
     ctx.changed();
     this.#noteWork(ctx);
-    // What the code makes of it is summarized when it has answered.
-    if (event.type === 'WorkflowStarted') this.#summarize(ctx);
     return undefined;
   }
 
@@ -666,7 +670,7 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     let hasWork = state.leftBehind.length > 0;
     if (state.ended === undefined) {
-      hasWork = this.#turnOut || (state.inbox.length > 0 && this.#canRun(ctx)) || this.#activities.anyUnderWay;
+      hasWork = this.#turnOut || (state.inbox.length > 0 && this.#wouldGoOn(ctx)) || this.#activities.anyUnderWay;
     }
     ctx.setWork(hasWork);
   }

@@ -1,9 +1,12 @@
 import {
   consoleLogger,
+  NotExecutedError,
+  OutcomeUnknownError,
   startActorHost,
   systemClock,
   type ActorHost,
   type ActorHostOptions,
+  type ActorRef,
   type AnyActorDefinition,
   type CancelTimeout,
   type Clock,
@@ -23,6 +26,8 @@ import {
   LOOK_AFTER_FAILURE_MS,
   LOOK_AGAIN_DELAY_MS,
   LOOK_INTERVAL_MS,
+  REOPEN_DELAY_MS_MAX,
+  REOPEN_DELAY_MS_MIN,
   TOMBSTONE_SWEEP_INTERVAL_MS,
   TOMBSTONE_TTL_MS,
 } from './limits.ts';
@@ -73,6 +78,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   const logger = options.logger ?? consoleLogger;
   const registry = new Registry(workflows, activities);
   const directory = new CodeDirectory(registry);
+  const shared = actorOptions.cluster !== undefined || actorOptions.placement !== undefined;
   const meter = newMeter();
   const watch = guard === true ? developmentGuard(logger) : undefined;
   const runner = new ActivityRunner({
@@ -94,8 +100,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
       activities: activitiesOfHost,
       ownerOf: (instanceId) => host.ownerOf(actor, instanceId),
       closure: (sessionId, sequence) => hosted.body(sessionId, sequence),
-      closureLost: (instanceId, sessionId) =>
-        void host.actor(actor, instanceId).closureLost(sessionId).catch(reporting(COULD_NOT_GO_ON)),
+      closureLost: (instanceId, sessionId) => goOn(instanceId, (instance) => instance.closureLost(sessionId)),
     }),
   });
   runner.connect(exchange);
@@ -112,12 +117,12 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     host,
     directory,
     sessions,
-    answered: (instanceId, session) =>
-      void host.actor(actor, instanceId).codeAnswered(session.sessionId!).catch(reporting(COULD_NOT_GO_ON)),
+    answered: (instanceId, session) => goOn(instanceId, (instance) => instance.codeAnswered(session.sessionId!)),
   }));
   const services: InstanceServices = {
     registry,
     directory,
+    shared,
     executor: {
       open: (code, identity) =>
         code.definition === undefined ? remote.open(code, identity) : local.open(code.definition, identity),
@@ -146,7 +151,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
       void client
         .purge(instanceId, { recursive: true })
         .catch(reporting('an instance could not be purged at the end of its retention; it is tried again')),
-    proceed: (instanceId) => void host.actor(actor, instanceId).proceed().catch(reporting(COULD_NOT_GO_ON)),
+    proceed: (instanceId) => goOn(instanceId, (instance) => instance.proceed()),
   };
   const actor: WorkflowActor = workflowActor(services);
   const releaseRejections = catchStrayRejections(logger);
@@ -156,6 +161,8 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   };
   let host: ActorHost;
   let looking: CancelTimeout | undefined;
+  /** It stops, or did not start. */
+  let ended = false;
   const placementChanged = (changed: ActorHost): void => {
     host = changed;
     if (directory.refresh(changed)) {
@@ -163,7 +170,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
       hosted.membersChanged();
     }
     // Alone nobody else can have brought what somebody waits for.
-    if (directory.alone || changed.status().stopping) return;
+    if (directory.alone || ended || changed.status().stopping) return;
     looking?.();
     looking = clock.setTimeout(lookAtWaiting, LOOK_AGAIN_DELAY_MS);
   };
@@ -176,7 +183,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     void goOnWithWaiting(host, actor, directory, failure(COULD_NOT_GO_ON))
       .catch(failure('instances that wait for their code could not be listed; it is tried again'))
       .finally(() => {
-        if (host.status().stopping || (directory.alone && !failed)) return;
+        if (ended || host.status().stopping || (directory.alone && !failed)) return;
         looking?.();
         looking = clock.setTimeout(lookAtWaiting, failed ? LOOK_AFTER_FAILURE_MS : LOOK_INTERVAL_MS);
       });
@@ -188,7 +195,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     actor: () => actor,
     clock,
     logger,
-    alone: () => directory.alone,
+    shared,
     delivered: (task) => exchange.delivered(task),
   };
   try {
@@ -199,8 +206,26 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
       actors: [actor, activitiesOfHost, sessions, ...actors],
     });
   } catch (error) {
+    ended = true;
+    looking?.();
     release();
     throw error;
+  }
+
+  /**
+   * Has an instance of this host go on. Nobody else will: it is asked again until it can, however long the host may not
+   * serve. A new owner does it by itself.
+   */
+  function goOn(instanceId: string, ask: (instance: ActorRef<WorkflowActor>) => Promise<unknown>, failures = 0): void {
+    ask(host.actor(actor, instanceId)).catch((error: unknown) => {
+      const owner = host.ownerOf(actor, instanceId);
+      const isOut = error instanceof NotExecutedError || error instanceof OutcomeUnknownError;
+      if (!isOut || host.status().stopping) reporting(COULD_NOT_GO_ON)(error);
+      else if (owner === undefined || owner === host.hostId) {
+        const delayMs = Math.min(REOPEN_DELAY_MS_MIN * 2 ** Math.min(failures, 10), REOPEN_DELAY_MS_MAX);
+        clock.setTimeout(() => goOn(instanceId, ask, failures + 1), delayMs);
+      }
+    });
   }
 
   /** Reports what nobody called for, unless it fails only because the host is stopping. */
@@ -220,6 +245,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   );
   let stopping: Promise<void> | undefined;
   const stop = async (graceMs: number): Promise<void> => {
+    ended = true;
     sweeping.stop();
     looking?.();
     const untilMs = clock.nowMs() + graceMs;
@@ -260,7 +286,7 @@ function unreadiness(host: ActorHost): string | undefined {
   return undefined;
 }
 
-const COULD_NOT_GO_ON = 'a workflow instance could not go on; it is tried again when it is next used';
+const COULD_NOT_GO_ON = 'a workflow instance could not go on; it is tried again';
 
 /** Instances of this host that nobody could run may find their code now. */
 async function goOnWithWaiting(

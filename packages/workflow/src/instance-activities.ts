@@ -26,6 +26,8 @@ export class InstanceActivities {
   #pending: SmallMap<number, PendingActivity> | undefined;
   /** Attempts whose commit is under way, in the order of the turns that asked for them. */
   #toBegin: Queue<ActivityTask> | undefined;
+  /** Of the instance when the last of them was asked for. */
+  #state: InstanceState | undefined;
   /** So many of them are not to begin. */
   #cancelled = 0;
   /** One for all of them: commits are accepted in order, so each call is for the first that waits. */
@@ -107,10 +109,11 @@ export class InstanceActivities {
     const { executionId, workflowName, traceparent } = state;
     const { sequence, attempt, name, input, options, body, heartbeat } = activity;
     const toBegin = (this.#toBegin ??= new Queue());
+    this.#state = state;
     this.#beginNext ??= () => {
       const task = toBegin.shift()!;
       if (this.#cancelled > 0) this.#cancelled -= 1;
-      else this.#services.activities.start(task);
+      else if (!task.again || this.#isWanted(task)) this.#services.activities.start(task);
     };
     toBegin.push({
       instanceId: this.#instanceId,
@@ -127,6 +130,13 @@ export class InstanceActivities {
       again,
     });
     ctx.afterCommit(this.#beginNext);
+  }
+
+  /** What is begun again may have had its result meanwhile, from whoever had it under way. */
+  #isWanted({ sequence, attempt }: ActivityTask): boolean {
+    const activity = this.#pending?.get(sequence);
+    if (activity === undefined) return this.#state?.leftBehind.includes(sequence) === true;
+    return activity.attempt === attempt && isUnderWay(activity);
   }
 
   /** After a replay: begins what was under way once more, and what has become due. */

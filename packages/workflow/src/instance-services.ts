@@ -14,6 +14,8 @@ export type Context = RecordContext<Instance>;
 export interface InstanceServices {
   readonly registry: Registry;
   readonly directory: CodeDirectory;
+  /** Instances may be on other hosts, also when none is there just now. */
+  readonly shared: boolean;
   readonly executor: Executor;
   readonly activities: ActivityRunner;
   readonly clock: Clock;

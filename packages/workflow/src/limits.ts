@@ -51,7 +51,7 @@ export const SESSION_CALL_TIMEOUT_MS = 10_000;
 export const SESSION_TRIES_MAX = 3;
 /** Code that runs for an instance of another host is let go when nothing was asked of it for this long. */
 export const HOSTED_SESSION_REST_MS = 60 * 60 * 1000;
-/** Pauses before code is looked for again whose host was lost, more than once in a row. */
+/** Pauses before code is looked for again whose host was lost more than once in a row, and instances that could not go on. */
 export const REOPEN_DELAY_MS_MIN = 500;
 export const REOPEN_DELAY_MS_MAX = 30_000;
 

@@ -265,7 +265,7 @@ export class LocalClient implements WorkflowClient {
       try {
         const args = [workflowName] as ArgumentsOf<ActorRef<WorkflowActor>[K]>;
         // An answer may get lost between hosts: then it is asked for again.
-        const askMs = this.#services.directory.alone ? leftMs : Math.min(leftMs, END_WAIT_MS);
+        const askMs = this.#services.shared ? Math.min(leftMs, END_WAIT_MS) : leftMs;
         const found = (await this.#ask(instanceId, method, args, { timeoutMs: askMs, signal })) as Found<K> | undefined;
         // One that ended and was started anew is waited for again.
         if (found === undefined || hasEnded(found)) return found;

@@ -321,3 +321,25 @@ test('an activity that nobody has waits a minute for a host that has it, and fai
   expect(await found.result()).toBe('at last');
   expect(await failure(late.result())).toMatchObject({ name: 'WorkflowFailedError' });
 });
+
+test('an activity that loses the only host that has it waits a whole minute anew', async () => {
+  await using cluster = new TestCluster();
+  const work = held('work');
+  const a = await cluster.start('a', { workflows: [one] });
+  const instance = await a.workflows.start(one);
+  await cluster.advance(1_000);
+  await cluster.start('b', { activities: [work.on('b')] });
+  await cluster.advance(2_000);
+  expect(work.hosts()).toEqual(['b']);
+  await cluster.advance(50_000);
+  cluster.kill('b');
+  cluster.bury('b', 'a');
+  await cluster.advance(50_000);
+  expect(await instance.get()).toMatchObject({ runtimeStatus: 'running' });
+  await cluster.start('c', { activities: [work.on('c')] });
+  await cluster.advance(2_000);
+  expect(work.hosts()).toEqual(['b', 'c']);
+  work.runs[1]!.end('done');
+  await cluster.advance(0);
+  expect(await instance.result()).toBe('done');
+});

@@ -1,8 +1,18 @@
 // Workflows whose code other hosts have than the one that owns the instance.
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { LocalNetwork, MemoryStore } from '@troupe/actors';
+import { ManualClock } from '@troupe/actors/testing';
 import { expect, test } from 'vitest';
-import { activity, event, NotRegisteredError, ValidationError, workflow, type Schema } from '../src/index.ts';
+import {
+  activity,
+  event,
+  NotRegisteredError,
+  startHost,
+  ValidationError,
+  workflow,
+  type Schema,
+} from '../src/index.ts';
 import { readAnnouncement } from '../src/announcement.ts';
 import { deferred, failure, watch } from '../../actors/test/harness.ts';
 import { TestCluster } from './cluster.ts';
@@ -298,6 +308,27 @@ test('an answer that gets lost is given again, and the code has met the event on
   expect(await a.workflows.result('i')).toEqual(['1', 1, 2, 3]);
 });
 
+test('an answer that comes while the owner may not serve is taken in when it may again, however late that is', async () => {
+  await using cluster = new TestCluster();
+  const asked = workflow('asked', (ctx) => ctx.waitForExternalEvent('go'));
+  const a = await cluster.start('a', {});
+  await cluster.start('b', { workflows: [asked] });
+  const instance = await a.workflows.start('asked');
+  await cluster.advance(0);
+  cluster.loses = (call) => {
+    if (call === 'a→b troupe.sessions.turn') cluster.placement.silent.add('a');
+    return false;
+  };
+  // Its answer is held back, too.
+  const raised = instance.raiseEvent('go', 'late').catch(() => {});
+  await cluster.advance(120_000);
+  await raised;
+  cluster.loses = () => false;
+  cluster.placement.unsilence('a');
+  await cluster.advance(30_000);
+  expect(await instance.get()).toMatchObject({ runtimeStatus: 'completed', output: 'late' });
+});
+
 test('the host of the code dies: it is opened on another by replay, steps under way run again', async () => {
   await using cluster = new TestCluster();
   const runs: string[] = [];
@@ -409,6 +440,39 @@ test('a wait for the end goes on when the owner dies', async () => {
   for (const payload of [1, 2, 3]) await b.workflows.raiseEvent('i', 'go', payload);
   await cluster.advance(1_000);
   expect([result.value, wait.state]).toEqual([['1', 1, 2, 3], 'done']);
+});
+
+test('a host that is not let in leaves nothing behind that goes on', async () => {
+  const clock = new ManualClock();
+  const warnings: string[] = [];
+  const log = (_details: object, message: string): void => void warnings.push(message);
+  const transport = new LocalNetwork().transport('b');
+  const ended = await failure(
+    startHost({
+      clock,
+      logger: { debug() {}, info() {}, warn: log, error: log },
+      cluster: {
+        connect: async ({ announcement }) => ({
+          store: new MemoryStore({ clock }),
+          transport,
+          placement: {
+            ownerOf: () => 'a',
+            serving: false,
+            members: () => ['a', 'b'].map((hostId) => ({ hostId, announcement })),
+            stop: async () => {},
+            start: async (listener) => {
+              listener.membersChanged();
+              throw new Error('not you');
+            },
+          },
+        }),
+      },
+    }),
+  );
+  expect(ended.message).toBe('not you');
+  await clock.advance(60_000);
+  expect(warnings).toEqual([]);
+  expect(clock.pending).toBe(0);
 });
 
 test('whatever another host announces, what cannot be read is as if it were not there', async () => {

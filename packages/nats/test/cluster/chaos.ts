@@ -63,6 +63,11 @@ async function main(): Promise<void> {
   const load = { callers: CALLERS, actors: ACTORS, pauseMs: PAUSE_MS, instances, paceMs: PACE_MS };
   const stage = await Stage.start({ program, servers, hosts, load, seed });
   const say = (line: string): void => console.log(`${(stage.elapsedMs / 1_000).toFixed(1).padStart(7)} s  ${line}`);
+  const keep = async (): Promise<void> => {
+    const kept = fileURLToPath(new URL(`../../../../.cache/chaos/${seed}-${process.pid}`, import.meta.url));
+    await stage.hosts.keep(kept);
+    console.log(`the ledger and the logs are kept in ${kept}`);
+  };
   try {
     await stage.startLoads();
     await stage.waitForProgress();
@@ -79,10 +84,11 @@ async function main(): Promise<void> {
     console.log(report(whole));
     if (Object.keys(whole.broken).length > 0) {
       process.exitCode = 1;
-      const kept = fileURLToPath(new URL(`../../../../.cache/chaos/${seed}-${process.pid}`, import.meta.url));
-      await stage.hosts.keep(kept);
-      console.log(`the ledger and the logs are kept in ${kept}`);
+      await keep();
     }
+  } catch (error) {
+    await keep();
+    throw error;
   } finally {
     await stage.end();
   }

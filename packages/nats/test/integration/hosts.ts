@@ -269,7 +269,8 @@ export class Hosts {
       const state = JSON.stringify(counts);
       if (state !== last) [last, since] = [state, performance.now()];
       const held = counts.reduce((sum, count) => sum + count, 0) === partitions && counts.every((count) => count > 0);
-      return held && performance.now() - since > 1_000;
+      if (held && performance.now() - since > 1_000) return true;
+      throw new Error(`partitions of each host: ${state}`);
     });
   }
 

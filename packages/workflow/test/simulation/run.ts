@@ -310,7 +310,7 @@ function lossesIn(trace: readonly string[]): number[] {
   const losses: number[] = [];
   for (const line of trace) {
     const [, atMs] =
-      /^(\d+) (?:kill |pause |lost |\S+ is cut |\S+ hears |the clock |\S+ is to drain )/.exec(line) ?? [];
+      /^(\d+) (?:kill |pause |lost |\S+ is cut |\S+ is missed|\S+ hears |the clock |\S+ is to drain )/.exec(line) ?? [];
     if (atMs !== undefined) losses.push(Number(atMs));
   }
   return losses;
