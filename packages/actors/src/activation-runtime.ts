@@ -4,6 +4,7 @@ import type { Call } from './call.ts';
 import type { Clock } from './clock.ts';
 import type { Codec } from './codec.ts';
 import type { DueQueue } from './due-queue.ts';
+import type { OutcomeUnknownError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import type { Router } from './router.ts';
 import type { Store } from './store.ts';
@@ -28,6 +29,8 @@ export interface ActivationRuntime {
   resized(activation: Activation): void;
   /** The actor goes away from here and the call has not begun: it is for another host, or not executed. */
   turnedAway(call: Call): void;
+  /** What a read-only method had seen is lost: it may be asked again, and otherwise nobody knows. */
+  readLost(call: Call, error: OutcomeUnknownError): void;
   /** The activation has ended; these calls are for the next one. */
   gone(activation: Activation, waiting: readonly Call[]): void;
 }

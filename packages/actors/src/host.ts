@@ -19,7 +19,7 @@ import type { Cluster, ClusterContext, ClusterParts } from './cluster.ts';
 import { keepProcessAlive, systemClock, type CancelTimeout, type Clock } from './clock.ts';
 import { plainCodec, type Codec } from './codec.ts';
 import { DueQueue } from './due-queue.ts';
-import { NotDefinedError } from './errors.ts';
+import { NotDefinedError, type OutcomeUnknownError } from './errors.ts';
 import {
   ACTIVATION_BYTES_MAX_DEFAULT,
   ACTIVATION_COUNT_MAX_DEFAULT,
@@ -433,6 +433,10 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
 
   turnedAway(call: Call): void {
     this.router.turnedAway(call);
+  }
+
+  readLost(call: Call, error: OutcomeUnknownError): void {
+    this.router.readLost(call, error);
   }
 
   resized(activation: Activation): void {

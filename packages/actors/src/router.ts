@@ -302,6 +302,15 @@ export class Router {
     } else this.#tryLater(call);
   }
 
+  /** R2: what a read saw here is lost. One of another host hears so, and that host tries it again. */
+  readLost(call: Call, error: OutcomeUnknownError): void {
+    if (call.onMoved !== undefined || this.#host.isHostBound(call.address.type)) call.reject(error);
+    else {
+      call.unknown = error;
+      this.turnedAway(call);
+    }
+  }
+
   /** The activation that the call waited for has ended. The first time it goes on at once, then with growing delays. */
   again(call: Call): void {
     if (call.attempts > 0) this.#tryLater(call);

@@ -7,7 +7,7 @@ import { checkId, type ActorAddress } from './address.ts';
 import type { Call, CallOptions } from './call.ts';
 import { checkPayload, copyPayload, flatBytes, pack, type PackedEntry } from './codec.ts';
 import type { Gated } from './commit.ts';
-import { LimitError, NotDefinedError, NotExecutedError } from './errors.ts';
+import { LimitError, NotDefinedError, OutcomeUnknownError } from './errors.ts';
 import { OUTBOX_LENGTH_MAX, REMINDERS_MAX } from './limits.ts';
 import type { ReadTurns } from './read-turns.ts';
 import type { Reminder } from './record.ts';
@@ -373,10 +373,11 @@ export class Turn implements RecordContext<unknown>, Gated {
   /** What it did, or what it saw, is lost. */
   lose(error: Error): void {
     if (this.cause.kind !== 'call') return;
-    // A read changed nothing: it is safe to try again.
-    const lost = this.readOnly
-      ? new NotExecutedError(this.address, 'what it had read was lost', { cause: error })
-      : error;
-    this.cause.call.reject(lost);
+    const { call } = this.cause;
+    if (!this.readOnly) call.reject(error);
+    else {
+      const lost = new OutcomeUnknownError(this.address, 'what it had read was lost', { cause: error });
+      this.#activation.runtime.readLost(call, lost);
+    }
   }
 }

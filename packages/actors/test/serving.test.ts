@@ -229,6 +229,29 @@ test('what was held back is lost with the partition, and nobody is told that it 
   expect(await two.host.actor(box, 'a').items()).toEqual([1, 2, 3]);
 });
 
+test('a read whose answer is lost with the partition is asked again, and is never said not to have begun', async () => {
+  const { one, two, clock, placement } = await startPair();
+  await one.host.actor(box, 'a').put(1);
+  const local = watch(one.host.actor(box, 'a').itemsSlowly());
+  const remote = watch(two.host.actor(box, 'a').itemsSlowly());
+  const hasty = watch(one.host.actor(box, 'a', { timeoutMs: 2_000 }).itemsSlowly());
+  await settled();
+  placement.silent.add('one');
+  hold.resolve();
+  await settled();
+  expect([local.state, remote.state, hasty.state]).toEqual(['waiting', 'waiting', 'waiting']);
+  // Nobody has it for a while.
+  placement.oust(PARTITION, 'two');
+  await placement.move(PARTITION, undefined);
+  await clock.advance(3_000);
+  expect(hasty.error).toBeInstanceOf(OutcomeUnknownError);
+  await placement.move(PARTITION, 'two');
+  await two.host.actor(box, 'a').put(2);
+  await clock.advance(5_000);
+  expect([local.state, remote.state]).toEqual(['done', 'done']);
+  expect(local.value).toEqual([1, 2]);
+});
+
 test('a partition that is lost ends its drain; what had not begun goes to the new owner', async () => {
   const { one, two, clock, placement } = await startPair();
   const running = watch(one.host.actor(box, 'a', { timeoutMs: Infinity }).putSlowly(1));
