@@ -229,6 +229,8 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   /** True from the first step of a stop on: partitions are drained within the call. */
   stopping = false;
   #stopping: Promise<void> | undefined;
+  /** A stop waits for no turn any more, also for none that began since. */
+  #graceIsOver = false;
   #letProcessEnd: (() => void) | undefined;
 
   constructor(options: HostSettings, { store, transport, placement }: ClusterParts) {
@@ -348,6 +350,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     this.#cancelScan?.();
     this.due.stop();
     const cancel = this.clock.setTimeout(() => {
+      this.#graceIsOver = true;
       this.#boundGone ??= Promise.resolve();
       for (const activation of this.#all()) activation.abandon('its host stopped before the turn ended');
     }, graceMs);
@@ -545,6 +548,10 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   async #drain(partition: PartitionId): Promise<void> {
     const leaving = this.#activationsOf(partition);
     if (leaving.length === 0) return;
+    if (this.#graceIsOver) {
+      for (const activation of leaving) activation.abandon('its host stopped before the turn ended');
+      return;
+    }
     // A stop has a bound of its own.
     const cancel = this.stopping
       ? undefined

@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest';
-import { actor, NotExecutedError, OutcomeUnknownError, singleHostPlacement, type Placement } from '../src/index.ts';
+import {
+  actor,
+  LocalNetwork,
+  NotExecutedError,
+  OutcomeUnknownError,
+  singleHostPlacement,
+  type Placement,
+} from '../src/index.ts';
 import { deferred, restart, settled, startRig, watch } from './harness.ts';
 
 let hold: { promise: Promise<void>; resolve(): void } = deferred<void>();
@@ -63,6 +70,33 @@ test('a turn that takes longer than the grace is lost, and its caller does not k
   await settled();
   const next = await restart(rig, [worker]);
   expect(await next.host.actor(worker, 'a').done()).toBe(0);
+});
+
+test('a turn that begins after the grace, where nothing was drained yet, does not hold up the stop', async () => {
+  const single = singleHostPlacement('h', 8, { actorTypes: [], details: {} });
+  const drainLater = deferred<void>();
+  const late: Placement = {
+    start: (listener) => single.start(listener),
+    ownerOf: (partition) => single.ownerOf(partition),
+    serving: true,
+    members: () => single.members(),
+    stop: async () => {
+      await drainLater.promise;
+      await single.stop();
+    },
+  };
+  const rig = await startRig([worker], { placement: late, transport: new LocalNetwork().transport('h') });
+  hold = deferred<void>();
+  const first = watch(rig.host.actor(worker, 'a', { timeoutMs: Infinity }).work());
+  const second = watch(rig.host.actor(worker, 'a', { timeoutMs: Infinity }).work());
+  await settled();
+  const stopped = watch(rig.host.stop({ graceMs: 500 }));
+  await rig.clock.advance(500);
+  drainLater.resolve();
+  await settled();
+  expect(stopped.state).toBe('done');
+  expect(first.error).toBeInstanceOf(OutcomeUnknownError);
+  expect(second.state).toBe('failed');
 });
 
 test('a running turn may still be called back while its host stops', async () => {
