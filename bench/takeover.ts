@@ -19,6 +19,7 @@ const CASES = [
 
 /** Each scenario once: it lasts a minute or two, and has many partitions in it. */
 export async function* w11(_settings: Settings): AsyncGenerator<Line> {
+  if (process.env['NATS_SERVER'] === undefined) return;
   for (const { scenario, servers } of CASES) {
     const { broken, calls, takeoverMs } = await play(scenario, servers);
     yield {

@@ -2,9 +2,21 @@
 // while it runs adds helpers to every closure.
 
 import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { installIfNeeded, run } from './install.mjs';
 import { root } from './repository.mjs';
+
+/** They find the clone, and one of them itself, by where they are: they stay there. */
+const ownScripts = {
+  name: 'own scripts',
+  setup(build) {
+    build.onResolve({ filter: /\/scripts\/[a-z-]+\.mjs$/ }, ({ path, resolveDir }) => ({
+      path: pathToFileURL(resolve(resolveDir, path)).href,
+      external: true,
+    }));
+  },
+};
 
 /**
  * Bundles the programs, each into a file of its own, and runs the first one.
@@ -27,6 +39,7 @@ export async function runBundled(programs, args, nodeOptions = []) {
       bundle: true,
       conditions: ['@troupe/source'],
       external: ['classic-level', 'msgpackr-extract'],
+      plugins: [ownScripts],
       format: 'esm',
       platform: 'node',
       target: 'node20',
