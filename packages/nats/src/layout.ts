@@ -94,7 +94,8 @@ async function settleRecord(parts: LayoutParts, wanted: StreamLayout): Promise<S
 function parseRecord(data: Buffer, subject: string): StreamLayout {
   let record: Partial<StreamLayout>;
   try {
-    record = JSON.parse(data.toString()) as Partial<StreamLayout>;
+    // What is no object has none of the parts.
+    record = Object(JSON.parse(data.toString())) as Partial<StreamLayout>;
   } catch (cause) {
     throw new CorruptRecordError(`the layout in ${subject} is damaged`, { cause });
   }

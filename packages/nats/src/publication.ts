@@ -6,6 +6,7 @@
 // P3  Only a stop gives up what is not decided.
 
 import { StoreUnavailableError, type CancelTimeout, type Clock } from '@troupe/actors';
+import { asError } from './errors.ts';
 import { isWrongSequence, sequenceOrError } from './jetstream.ts';
 import type { Health } from './health.ts';
 import { RESEND_DELAY_MS_MAX, RESEND_DELAY_MS_MIN, WRITE_TIMEOUT_MS } from './limits.ts';
@@ -87,7 +88,12 @@ export class Publisher {
   publish(publication: Publication): void {
     publication.begin(this);
     this.#underWay.add(publication);
-    this.#send(publication);
+    try {
+      this.#send(publication);
+    } catch (error) {
+      this.#end(publication);
+      throw error;
+    }
   }
 
   /** As a promise: the sequence, or undefined when the subject is not at the one that it expects. */
@@ -106,7 +112,7 @@ export class Publisher {
     for (const [publication, cancel] of [...this.#waiting]) {
       cancel();
       this.#waiting.delete(publication);
-      this.#send(publication);
+      this.#sendAgain(publication);
     }
   }
 
@@ -143,13 +149,22 @@ export class Publisher {
     const delayMs = Math.min(RESEND_DELAY_MS_MIN * 2 ** Math.min(publication.attempts++, 10), RESEND_DELAY_MS_MAX);
     const cancel = this.#clock.setTimeout(() => {
       this.#waiting.delete(publication);
-      this.#send(publication);
+      this.#sendAgain(publication);
     }, delayMs);
     this.#waiting.set(publication, cancel);
   }
 
   #send(publication: Publication): void {
     this.#requests.send(publication.subject, publication.body, publication, WRITE_TIMEOUT_MS, publication.headers);
+  }
+
+  /** A server that takes no message of its size has come in the place of one that did: there may be another. */
+  #sendAgain(publication: Publication): void {
+    try {
+      this.#send(publication);
+    } catch (error) {
+      this.resend(publication, asError(error).message);
+    }
   }
 
   #end(publication: Publication): void {

@@ -64,10 +64,6 @@ export class Summaries {
     this.#gone.delete(partition);
   }
 
-  has(partition: PartitionId): boolean {
-    return this.#partitions.has(partition);
-  }
-
   /** Forgets a partition. */
   drop(partition: PartitionId): void {
     const entries = this.#partitions.get(partition);
