@@ -1,7 +1,7 @@
 // W6: calls of actors in one process. A step is a call.
 //
 // Beside volatile actors runs the loop itself around an async function; beside durable ones, writers that each wait for
-// one record. Calls across processes are not measured here.
+// one record. Calls across processes are part of W10.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { actor, type ActorHost } from '@troupe/actors';

@@ -38,7 +38,7 @@ for (const name of wanted) {
   const lines: Line[] = [];
   for await (const line of WORKLOADS[name]!(settings)) {
     lines.push(rounded(line));
-    if (values.json) console.log(JSON.stringify({ ...rounded(line), ...where }));
+    if (values.json) console.log(JSON.stringify({ ...where, ...rounded(line) }));
     // It may take minutes until the table is complete.
     else console.error(`${name}: line ${lines.length} is measured`);
   }

@@ -138,6 +138,13 @@ export async function* w10(settings: Settings): AsyncGenerator<Line> {
   }
 }
 
+/** Where the records of W10 and W11 are. */
+export const ON_NATS = { store: 'nats', durability: 'JetStream, synced every two minutes' };
+
+function lineOf(runs: readonly Readonly<Record<string, string | number>>[], figure: string): Line {
+  return { ...medianLine('W10', runs, figure), ...ON_NATS };
+}
+
 /** W1 on all hosts at once: `inFlight` workflows on each. */
 async function sequences(bench: Bench, replicas: number, inFlight: number, settings: Settings): Promise<Line> {
   const durationMs = settings.durationMs / SLICES;
@@ -165,7 +172,7 @@ async function sequences(bench: Bench, replicas: number, inFlight: number, setti
       ratioToFloor: stepsPerSecond / floorStepsPerSecond,
     });
   }
-  return medianLine('W10', runs, 'ratioToFloor');
+  return lineOf(runs, 'ratioToFloor');
 }
 
 /** What is done once, by one host, beside so many publishes one after another. */
@@ -193,7 +200,7 @@ async function single(
       ratioToFloor: totalMs / steps / publishP50Ms,
     });
   }
-  return medianLine('W10', runs, 'ratioToFloor');
+  return lineOf(runs, 'ratioToFloor');
 }
 
 async function* alone(bench: Bench, replicas: number, settings: Settings): AsyncGenerator<Line> {
@@ -216,7 +223,7 @@ async function oneByOne(bench: Bench, replicas: number, { durationMs, runs: coun
     const ratioToFloor = p50Ms / publishes.p50Ms;
     runs.push({ what: 'W2', hosts: 1, replicas, p50Ms, p99Ms, publishP50Ms: publishes.p50Ms, ratioToFloor });
   }
-  return medianLine('W10', runs, 'ratioToFloor');
+  return lineOf(runs, 'ratioToFloor');
 }
 
 /** W6 across processes. */
@@ -241,5 +248,5 @@ async function calls(bench: Bench, replicas: number, { durationMs, runs: count }
       p99Ms,
     });
   }
-  return medianLine('W10', runs, 'callsPerSecond');
+  return lineOf(runs, 'callsPerSecond');
 }

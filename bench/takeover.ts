@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import type { Verdict } from '../packages/nats/test/cluster/stage.ts';
 import type { Line, Settings } from './line.ts';
+import { ON_NATS } from './nats-hosts.ts';
 import { percentile } from './statistics.ts';
 
 const CHAOS = 'packages/nats/test/cluster/chaos.ts';
@@ -36,6 +37,7 @@ export async function* w11(_settings: Settings): AsyncGenerator<Line> {
       callsNotExecuted: calls['not-executed'],
       invariantsBroken: Object.keys(broken).length,
       runs: 1,
+      ...ON_NATS,
     };
   }
 }
