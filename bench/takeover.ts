@@ -29,9 +29,13 @@ export async function* w11(_settings: Settings): AsyncGenerator<Line> {
       hosts: 3,
       replicas: servers,
       inFlight: WORKFLOWS,
-      takenOver: takeoverMs.length,
-      takeoverP50Ms: percentile(takeoverMs, 0.5),
-      takeoverP99Ms: percentile(takeoverMs, 0.99),
+      ...(takeoverMs.length === 0
+        ? {}
+        : {
+            takenOver: takeoverMs.length,
+            takeoverP50Ms: percentile(takeoverMs, 0.5),
+            takeoverP99Ms: percentile(takeoverMs, 0.99),
+          }),
       callsDone: calls.done,
       callsUnknown: calls.unknown,
       callsNotExecuted: calls['not-executed'],
