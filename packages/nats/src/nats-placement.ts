@@ -35,7 +35,7 @@ import { CLUSTER_TICK_MS, JOIN_TIMEOUT_MS, LOGGED_EVERY_MS, PROBE_TIMEOUT_MS } f
 import { decodeMemberMessage, encodeMemberMessage } from './member-message.ts';
 import type { Requests } from './requests.ts';
 import { SteadyClock } from './steady-clock.ts';
-import { StuckStreams } from './stuck-streams.ts';
+import type { StuckStreams } from './stuck-streams.ts';
 import { checkHostId, membersSubject, probeSubject } from './subjects.ts';
 import type { Wire, WireMessage } from './wire.ts';
 
@@ -48,9 +48,14 @@ export interface NatsPlacementOptions {
   readonly weight?: number | undefined;
   readonly wire: Wire;
   readonly requests: Requests;
+  readonly stuck: StuckStreams;
   readonly names: ClaimNames;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** This host has the partition, before anybody else hears of it. Does not throw. */
+  onAcquired?(partition: PartitionId): void;
+  /** It has it no more. Does not throw. */
+  onLost?(partition: PartitionId): void;
   /** A host is no member any more. Does not throw. */
   onGone?(hostId: HostId): void;
 }
@@ -62,9 +67,8 @@ export class NatsPlacement implements Placement {
   readonly #state: ClusterState;
   readonly #clock: SteadyClock;
   readonly #claims: ClaimRecords;
-  readonly #stuck: StuckStreams;
-  /** Since when the claims of partitions are refused in vain. */
-  readonly #refusedSinceMs = new Map<PartitionId, number>();
+  /** Claims that are refused in vain: since when, and by which epoch they expect. */
+  readonly #refused = new Map<PartitionId, { readonly expectedEpoch: number; readonly sinceMs: number }>();
   #listener: PlacementListener | undefined;
   #members: readonly Member[];
   /** Claims that are told all when this round of the event loop ends. */
@@ -85,7 +89,6 @@ export class NatsPlacement implements Placement {
     this.#state = initialClusterState(options.hostId, options.partitionCount, options.weight);
     this.#clock = new SteadyClock(options.clock);
     this.#claims = new ClaimRecords(new JetStream(options.requests), options.names, (reason) => this.#complain(reason));
-    this.#stuck = new StuckStreams(options.requests, options.clock, options.logger);
     this.#members = membersOf(this.#state, options.announcement);
   }
 
@@ -235,6 +238,7 @@ export class NatsPlacement implements Placement {
         void this.#claim(effect);
         return;
       case 'acquired':
+        this.#options.onAcquired?.(effect.partition);
         listener.acquired(effect.partition, effect.epoch);
         return;
       case 'drain':
@@ -242,6 +246,7 @@ export class NatsPlacement implements Placement {
         return;
       case 'lost':
         listener.lost(effect.partition);
+        this.#options.onLost?.(effect.partition);
         return;
       case 'ownerChanged':
         listener.ownerChanged(effect.partition);
@@ -297,25 +302,28 @@ export class NatsPlacement implements Placement {
     const answer = await this.#claims.write(partition, expectedEpoch, holder, successor);
     if (answer === 'unanswered') this.#step({ kind: 'claimUnanswered', partition, expectedEpoch });
     else if (answer !== 'refused') {
-      this.#refusedSinceMs.delete(partition);
+      this.#refused.delete(partition);
       this.#step({ kind: 'claimAccepted', partition, claim: answer.accepted });
     } else {
       const claim = await this.#claims.read(partition);
-      if (claim?.epoch === expectedEpoch) this.#refusedInVain(partition);
-      else this.#refusedSinceMs.delete(partition);
+      if (claim?.epoch === expectedEpoch) this.#refusedInVain(partition, expectedEpoch);
+      else this.#refused.delete(partition);
       this.#step({ kind: 'claimRefused', partition, expectedEpoch, claim });
     }
   }
 
-  #refusedInVain(partition: PartitionId): void {
-    const { clock, names } = this.#options;
-    const sinceMs = this.#refusedSinceMs.get(partition) ?? clock.nowMs();
-    this.#refusedSinceMs.set(partition, sinceMs);
-    this.#stuck.refusedSince(sinceMs, names.streamOf(partition), names.claim(partition));
+  #refusedInVain(partition: PartitionId, expectedEpoch: number): void {
+    const { clock, names, stuck } = this.#options;
+    const before = this.#refused.get(partition);
+    // What was refused of another epoch was decided without this host.
+    const sinceMs = before?.expectedEpoch === expectedEpoch ? before.sinceMs : clock.nowMs();
+    this.#refused.set(partition, { expectedEpoch, sinceMs });
+    stuck.refusedSince(sinceMs, names.streamOf(partition), names.claim(partition));
   }
 
   async #drain(listener: PlacementListener, partition: PartitionId, epoch: number): Promise<void> {
     await listener.drain(partition);
+    this.#options.onLost?.(partition);
     this.#step({ kind: 'drained', partition, epoch });
   }
 

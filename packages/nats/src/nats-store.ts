@@ -40,23 +40,30 @@ import type { Requests } from './requests.ts';
 import { Scanner } from './scan.ts';
 import { Settling } from './settling.ts';
 import { StreamNames } from './stream-names.ts';
-import { StuckStreams } from './stuck-streams.ts';
+import type { StuckStreams } from './stuck-streams.ts';
 import { WakeIndex } from './wake-index.ts';
 import type { Wire } from './wire.ts';
+
+/** A connection, and what is made of it. */
+export interface Connected {
+  readonly wire: Wire;
+  readonly requests: Requests;
+  readonly stuck: StuckStreams;
+}
 
 export interface NatsStoreOptions {
   readonly app: string;
   /** The connection, which the store closes when it stops. Asked for by each start. */
-  readonly open: () => Promise<{ readonly wire: Wire; readonly requests: Requests }>;
+  readonly open: () => Promise<Connected>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;
   /** Servers that keep each record. Default: 3 in a cluster, else 1. Fixed by the first start. */
-  readonly replicas?: number;
+  readonly replicas?: number | undefined;
   /** Streams that the partitions are spread over. Default: 1. Fixed by the first start. */
-  readonly streams?: number;
+  readonly streams?: number | undefined;
   /** What the servers are configured with, as far as whoever runs them says so. */
-  readonly syncInterval?: 'always' | 'default';
+  readonly syncInterval?: 'always' | 'default' | undefined;
   /** Who else may own partitions. Without it the store is alone and has all of them. */
   readonly hosts?: { readonly hostId: string; readonly members: () => readonly string[] };
 }
@@ -179,7 +186,8 @@ export class NatsStore implements Store {
   async #open(asked: Layout): Promise<Running> {
     const { app, clock, hosts, logger, open, random } = this.#options;
     const names = new StreamNames(app, this.#options.streams ?? 1);
-    const { wire, requests } = await open();
+    const connected = await open();
+    const { wire, requests } = connected;
     const jetstream = new JetStream(requests);
     const health = new Health(clock, logger, async () => {
       await jetstream.streamInfo(names.streams[0]!);
@@ -199,7 +207,7 @@ export class NatsStore implements Store {
         },
         asked,
       );
-      return this.#assemble(layout, wire, requests, { jetstream, health, publisher, patience, hosts, random });
+      return this.#assemble(layout, connected, { jetstream, health, publisher, patience, hosts, random });
     } catch (error) {
       health.stop();
       patience.stop();
@@ -210,8 +218,7 @@ export class NatsStore implements Store {
 
   #assemble(
     layout: StreamLayout,
-    wire: Wire,
-    requests: Requests,
+    { wire, requests, stuck }: Connected,
     parts: {
       readonly jetstream: JetStream;
       readonly health: Health;
@@ -257,7 +264,6 @@ export class NatsStore implements Store {
       random,
       gone: ({ address, partition }, sequence) => summaries.set(partition, address, sequence, null),
     });
-    const stuck = new StuckStreams(requests, clock, logger);
     const commits = new Commits({
       publisher,
       records,

@@ -2,7 +2,7 @@
 
 import { hostname } from 'node:os';
 import type { NodeConnectionOptions } from '@nats-io/transport-node';
-import type { Cluster, ClusterContext, ClusterParts, HostId, Placement, PlacementListener } from '@troupe/actors';
+import type { Cluster, ClusterContext, ClusterParts, HostId } from '@troupe/actors';
 import { connectWire } from './connection.ts';
 import type { ClientConnection } from './client.ts';
 import { NatsPlacement } from './nats-placement.ts';
@@ -10,6 +10,7 @@ import { NatsStore } from './nats-store.ts';
 import { NatsTransport } from './nats-transport.ts';
 import { InboxRequests } from './requests.ts';
 import { checkApp } from './stream-names.ts';
+import { StuckStreams } from './stuck-streams.ts';
 
 /** How hosts meet over NATS. */
 export interface NatsOptions {
@@ -58,15 +59,16 @@ async function connect(options: NatsOptions, context: ClusterContext): Promise<C
   };
   const wire = await connectWire(connection, { clock, logger });
   const requests = new InboxRequests(wire, clock);
+  const stuck = new StuckStreams(requests, clock, logger);
   const store: NatsStore = new NatsStore({
     app,
-    open: async () => ({ wire, requests }),
+    open: async () => ({ wire, requests, stuck }),
     clock,
     logger,
     random: () => context.random(),
-    ...(options.replicas === undefined ? {} : { replicas: options.replicas }),
-    ...(options.streams === undefined ? {} : { streams: options.streams }),
-    ...(options.syncInterval === undefined ? {} : { syncInterval: options.syncInterval }),
+    replicas: options.replicas,
+    streams: options.streams,
+    syncInterval: options.syncInterval,
     hosts: { hostId, members: () => placement.members().map((member) => member.hostId) },
   });
   const transport = new NatsTransport({
@@ -84,66 +86,15 @@ async function connect(options: NatsOptions, context: ClusterContext): Promise<C
     announcement,
     wire,
     requests,
+    stuck,
     names: store.claimNames,
     clock,
     logger,
+    onAcquired: (partition) => store.partitionAcquired(partition),
+    onLost: (partition) => store.partitionLost(partition),
     onGone: (host) => transport.forget(host),
   });
-  return { store, transport, placement: listedBy(placement, store) };
-}
-
-/** The store keeps the summaries of the partitions that this host has. */
-function listedBy(placement: NatsPlacement, store: NatsStore): Placement {
-  return {
-    start: (listener) => placement.start(new ListingListener(listener, store)),
-    stop: () => placement.stop(),
-    ownerOf: (partition) => placement.ownerOf(partition),
-    get serving() {
-      return placement.serving;
-    },
-    members: () => placement.members(),
-  };
-}
-
-class ListingListener implements PlacementListener {
-  readonly #listener: PlacementListener;
-  readonly #store: NatsStore;
-
-  constructor(listener: PlacementListener, store: NatsStore) {
-    this.#listener = listener;
-    this.#store = store;
-  }
-
-  acquired(partition: number, epoch: number): void {
-    this.#store.partitionAcquired(partition);
-    this.#listener.acquired(partition, epoch);
-  }
-
-  async drain(partition: number): Promise<void> {
-    await this.#listener.drain(partition);
-    this.#store.partitionLost(partition);
-  }
-
-  lost(partition: number): void {
-    this.#listener.lost(partition);
-    this.#store.partitionLost(partition);
-  }
-
-  ownerChanged(partition: number): void {
-    this.#listener.ownerChanged(partition);
-  }
-
-  membersChanged(): void {
-    this.#listener.membersChanged();
-  }
-
-  servingAgain(): void {
-    this.#listener.servingAgain();
-  }
-
-  leaving(): Promise<void> {
-    return this.#listener.leaving();
-  }
+  return { store, transport, placement };
 }
 
 const NAME_LENGTH_MAX = 64;

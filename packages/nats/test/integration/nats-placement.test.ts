@@ -5,6 +5,7 @@ import { JetStream } from '../../src/jetstream.ts';
 import { HostMismatchError } from '../../src/errors.ts';
 import { NatsPlacement } from '../../src/nats-placement.ts';
 import { InboxRequests } from '../../src/requests.ts';
+import { StuckStreams } from '../../src/stuck-streams.ts';
 import { membersSubject } from '../../src/subjects.ts';
 import { eventually } from './eventually.ts';
 import { NatsServers } from './nats-servers.ts';
@@ -111,13 +112,15 @@ describeWithNats('NatsPlacement', () => {
     const told = new Told();
     told.drainMs = options.drainMs ?? 0;
     const gone: HostId[] = [];
+    const requests = new InboxRequests(made.wire, systemClock);
     const placement = new NatsPlacement({
       app,
       hostId: id,
       partitionCount: PARTITIONS,
       announcement: { actorTypes: options.actorTypes ?? ['counter'], details: { id } },
       wire: made.wire,
-      requests: new InboxRequests(made.wire, systemClock),
+      requests,
+      stuck: new StuckStreams(requests, systemClock, made.log),
       names: namesOf(app),
       clock: systemClock,
       logger: made.log,

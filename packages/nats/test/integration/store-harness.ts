@@ -15,6 +15,7 @@ import { eventually } from './eventually.ts';
 import { STREAM_NOT_FOUND } from '../../src/jetstream.ts';
 import { connectWire } from '../../src/connection.ts';
 import { InboxRequests } from '../../src/requests.ts';
+import { StuckStreams } from '../../src/stuck-streams.ts';
 import { NatsStore, type NatsStoreOptions } from '../../src/nats-store.ts';
 
 export const LAYOUT: Layout = { app: 'test', partitionCount: 8, hash: 'fnv1a-fmix32', format: 1 };
@@ -54,7 +55,8 @@ export function storeOn({ servers, ...options }: StoreSettings): NatsStore {
     logger,
     async open() {
       const wire = await connectWire({ servers }, { clock: systemClock, logger });
-      return { wire, requests: new InboxRequests(wire, systemClock) };
+      const requests = new InboxRequests(wire, systemClock);
+      return { wire, requests, stuck: new StuckStreams(requests, systemClock, logger) };
     },
     ...options,
   });
