@@ -32,6 +32,16 @@ export const systemClock: Clock = {
   },
 };
 
+/** Resolves when the work has ended, or after `timeoutMs`; rejects if the work fails before. */
+export async function waitAtMost(clock: Clock, timeoutMs: number, work: Promise<unknown>): Promise<void> {
+  let cancel: CancelTimeout = () => {};
+  try {
+    await Promise.race([work, new Promise<void>((resolve) => (cancel = clock.setTimeout(resolve, timeoutMs)))]);
+  } finally {
+    cancel();
+  }
+}
+
 /** Keeps the process running, as a server that listens does, until the returned function is called. */
 export function keepProcessAlive(): () => void {
   const handle = setInterval(() => {}, NODE_DELAY_MS_MAX);

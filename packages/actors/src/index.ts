@@ -23,6 +23,7 @@ export type { CallOptions, CallReceiver } from './call.ts';
 export { startActorHost, type ActorHost, type ActorHostOptions, type ActorHostStatus } from './host.ts';
 export { consoleLogger, type Logger } from './logger.ts';
 export {
+  asError,
   ActorAddressError,
   ConflictError,
   CorruptRecordError,
@@ -63,7 +64,7 @@ export type {
   Tombstone,
 } from './store.ts';
 export { COMMIT_BYTES_MAX, COMMIT_IDS_KEPT } from './limits.ts';
-export { checkCommit, checkLayout, matchesFilter } from './store-rules.ts';
+export { checkCommit, checkLayout, compareUtf8, matchesFilter, parseCursor, printCursor } from './store-rules.ts';
 export type { CallEnvelope, Envelope, HostId, Transport, TransportReceiver } from './transport.ts';
 export type { Cluster, ClusterContext, ClusterParts } from './cluster.ts';
 // The protocol of a cluster, for those who provide one.
@@ -74,7 +75,7 @@ export { CLUSTER_TIMINGS, type ClusterTimings } from './cluster/timings.ts';
 
 export { singleHostPlacement } from './placement.ts';
 export type { Announcement, Member, Placement, PlacementListener } from './placement.ts';
-export { systemClock, type CancelTimeout, type Clock } from './clock.ts';
+export { systemClock, waitAtMost, type CancelTimeout, type Clock } from './clock.ts';
 export { checkPayload, copyPayload, plainCodec, type Codec } from './codec.ts';
 
 // The implementations that need no server and no disk.

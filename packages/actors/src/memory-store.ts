@@ -8,9 +8,9 @@
 
 import { formatAddress, partitionOf, type ActorAddress, type PartitionId } from './address.ts';
 import { systemClock, type Clock } from './clock.ts';
-import { ConflictError, StoreUnavailableError } from './errors.ts';
+import { asError, ConflictError, StoreUnavailableError } from './errors.ts';
 import { COMMIT_IDS_KEPT } from './limits.ts';
-import { checkCommit, checkLayout, matchesFilter } from './store-rules.ts';
+import { checkCommit, checkLayout, compareUtf8, matchesFilter, parseCursor, printCursor } from './store-rules.ts';
 import type {
   Commit,
   CommitId,
@@ -165,7 +165,7 @@ export class MemoryStore implements Store {
       try {
         sealed.push([source, source.seal()]);
       } catch (error) {
-        source.refused(error instanceof Error ? error : new Error(String(error), { cause: error }));
+        source.refused(asError(error));
       }
     }
     const answers = sealed.map(([source, commit]) => this.#writeOne(source, commit));
@@ -405,10 +405,10 @@ export class MemoryContents {
     const found: (DueEntry & { readonly key: string })[] = [];
     for (const [key, { address, dueAtMs }] of this.#due.get(partition) ?? []) {
       if (dueAtMs === null || dueAtMs > untilMs) continue;
-      if (after !== undefined && (dueAtMs - after.number || compareBytes(key, after.text)) <= 0) continue;
+      if (after !== undefined && (dueAtMs - after.number || compareUtf8(key, after.text)) <= 0) continue;
       found.push({ key, address, dueAtMs });
     }
-    found.sort((a, b) => a.dueAtMs - b.dueAtMs || compareBytes(a.key, b.key));
+    found.sort((a, b) => a.dueAtMs - b.dueAtMs || compareUtf8(a.key, b.key));
     const last = found.length > limit ? found[limit - 1] : undefined;
     return {
       entries: found.slice(0, limit).map(({ address, dueAtMs }) => ({ address, dueAtMs })),
@@ -421,9 +421,9 @@ export class MemoryContents {
     const after = cursor === undefined ? undefined : parseCursor(cursor);
     const found = this.#matching(filter).filter(
       ({ address, summary }) =>
-        after === undefined || (after.number - summary.createdAtMs || compareBytes(address.id, after.text)) > 0,
+        after === undefined || (after.number - summary.createdAtMs || compareUtf8(address.id, after.text)) > 0,
     );
-    found.sort((a, b) => b.summary.createdAtMs - a.summary.createdAtMs || compareBytes(a.address.id, b.address.id));
+    found.sort((a, b) => b.summary.createdAtMs - a.summary.createdAtMs || compareUtf8(a.address.id, b.address.id));
     const last = found.length > limit ? found[limit - 1] : undefined;
     return {
       actors: found.slice(0, limit),
@@ -477,29 +477,8 @@ function firstRunWith(runs: readonly EntryRun[], entry: number): number {
   return low;
 }
 
-/** Orders strings by their UTF-8 bytes; JavaScript's own order differs beyond the basic plane. */
-function compareBytes(a: string, b: string): number {
-  return a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b));
-}
-
 function mapIn<K, V>(maps: Map<K, Map<string, V>>, key: K): Map<string, V> {
   let map = maps.get(key);
   if (map === undefined) maps.set(key, (map = new Map()));
   return map;
-}
-
-function printCursor(number: number, text: string): string {
-  return JSON.stringify([number, text]);
-}
-
-function parseCursor(cursor: string): { readonly number: number; readonly text: string } {
-  let parts: unknown;
-  try {
-    parts = JSON.parse(cursor);
-  } catch (error) {
-    throw new TypeError(`not a cursor of this store: ${cursor.slice(0, 80)}`, { cause: error });
-  }
-  if (Array.isArray(parts) && typeof parts[0] === 'number' && typeof parts[1] === 'string')
-    return { number: parts[0], text: parts[1] };
-  throw new TypeError(`not a cursor of this store: ${cursor.slice(0, 80)}`);
 }

@@ -85,3 +85,33 @@ export function matchesFilter(filter: ListFilter, address: ActorAddress, summary
   }
   return true;
 }
+
+/** Orders text by its UTF-8 bytes: UTF-16 units sort as those do, but for surrogates, which belong behind the rest. */
+export function compareUtf8(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let index = 0; index < length; index++) {
+    const x = a.charCodeAt(index);
+    const y = b.charCodeAt(index);
+    if (x === y) continue;
+    const xHigh = x >= 0xd800 && x <= 0xdfff;
+    const yHigh = y >= 0xd800 && y <= 0xdfff;
+    return xHigh === yHigh ? x - y : xHigh ? 1 : -1;
+  }
+  return a.length - b.length;
+}
+
+/** A place in an order by a number and a text, as a cursor. */
+export function printCursor(number: number, text: string): string {
+  return Buffer.from(JSON.stringify([number, text])).toString('base64url');
+}
+
+/** @throws {TypeError} when {@link printCursor} has not printed it */
+export function parseCursor(cursor: string): { readonly number: number; readonly text: string } {
+  try {
+    const [number, text] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as [unknown, unknown];
+    if (typeof number === 'number' && typeof text === 'string') return { number, text };
+  } catch {
+    // As below.
+  }
+  throw new TypeError(`not a cursor of this store: ${cursor.slice(0, 80)}`);
+}

@@ -13,6 +13,7 @@
 
 import { resolve } from 'node:path';
 import {
+  asError,
   checkCommit,
   ConflictError,
   CorruptRecordError,
@@ -379,7 +380,7 @@ export class LevelStore implements Store {
       }
       if (commit.summary !== 'same' && commit.summary !== null) summary = summaryText(commit.summary);
     } catch (error) {
-      source.refused(error instanceof Error ? error : new Error(String(error), { cause: error }));
+      source.refused(asError(error));
       return;
     }
 

@@ -2,7 +2,7 @@
 // until it can (the requests in it are patient); one that fails for good is logged and forgotten: the next start, or the
 // next look, finds what it has left.
 
-import type { CancelTimeout, Clock, Logger } from '@troupe/actors';
+import { waitAtMost, type Clock, type Logger } from '@troupe/actors';
 
 export class Background {
   readonly #concurrency: number;
@@ -35,12 +35,8 @@ export class Background {
   /** Resolves when all is done, or after `timeoutMs`; then nothing more begins. */
   async drain(timeoutMs: number): Promise<void> {
     if (this.length > 0) {
-      let cancel: CancelTimeout = () => {};
-      await Promise.race([
-        new Promise<void>((resolve) => (this.#whenIdle = resolve)),
-        new Promise<void>((resolve) => (cancel = this.#clock.setTimeout(resolve, timeoutMs))),
-      ]);
-      cancel();
+      const idle = new Promise<void>((resolve) => (this.#whenIdle = resolve));
+      await waitAtMost(this.#clock, timeoutMs, idle);
     }
     this.#closed = true;
     this.#waiting = [];

@@ -17,7 +17,7 @@ import { CHUNK_READS_MAX, PIECE_BYTES_MAX } from './limits.ts';
 import type { Patience } from './patience.ts';
 import { expecting, type Publisher } from './publication.ts';
 import { References, type Reference } from './references.ts';
-import type { StreamNames } from './stream-names.ts';
+import { randomToken, type StreamNames } from './stream-names.ts';
 import { ByteReader, VARINT_BYTES_MAX, writeVarint } from './varint.ts';
 
 const FORMAT = 1;
@@ -77,8 +77,7 @@ export class Chunks {
   ): Promise<number> {
     const body = encodePiece(place, kind, number, content);
     for (;;) {
-      const token = Math.floor(this.#random() * 2 ** 52).toString(36);
-      const subject = this.#names.chunk(place.key, first, token);
+      const subject = this.#names.chunk(place.key, first, randomToken(this.#random));
       const sequence = await this.#publisher.write(subject, body, EXPECTING_NONE);
       if (sequence !== undefined) return sequence;
       // The first copy of an ambiguous write, most likely.

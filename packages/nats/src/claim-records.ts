@@ -4,8 +4,8 @@
 // L1  Reads are answered by the leader of the stream, never by a replica that may be behind.
 // L2  A write is accepted, refused for certain, or unanswered; the last says nothing about it, now or later.
 
-import type { Claim, HostId, PartitionId } from '@troupe/actors';
-import { isWrongSequence, sequenceOrError, type JetStream } from './jetstream.ts';
+import { asError, type Claim, type HostId, type PartitionId } from '@troupe/actors';
+import { isWrongSequence, json, sequenceOrError, type JetStream } from './jetstream.ts';
 import { CLAIM_TIMEOUT_MS } from './limits.ts';
 import { expecting } from './publication.ts';
 
@@ -36,7 +36,7 @@ export class ClaimRecords {
       if (found === undefined) return { epoch: 0, holder: undefined, successor: undefined };
       return { epoch: found.sequence, ...decodeHolder(found.data) };
     } catch (error) {
-      this.#failed(`the claim of partition ${partition} could not be read: ${reasonOf(error)}`);
+      this.#failed(`the claim of partition ${partition} could not be read: ${asError(error).message}`);
       return undefined;
     }
   }
@@ -47,7 +47,7 @@ export class ClaimRecords {
     holder: HostId | undefined,
     successor: HostId | undefined,
   ): Promise<ClaimWrite> {
-    const body = Buffer.from(JSON.stringify({ holder, successor }));
+    const body = json({ holder, successor });
     let reason: string;
     try {
       const { requests } = this.#jetstream;
@@ -58,7 +58,7 @@ export class ClaimRecords {
       if (isWrongSequence(answer)) return 'refused';
       reason = `JetStream says ${answer.code} ${answer.description} (${answer.err_code})`;
     } catch (error) {
-      reason = reasonOf(error);
+      reason = asError(error).message;
     }
     this.#failed(`the claim of partition ${partition} could not be written: ${reason}`);
     return 'unanswered';
@@ -78,8 +78,4 @@ function decodeHolder(data: Buffer): Pick<Claim, 'holder' | 'successor'> {
     holder: typeof holder === 'string' ? holder : undefined,
     successor: typeof successor === 'string' ? successor : undefined,
   };
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

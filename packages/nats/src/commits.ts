@@ -9,6 +9,7 @@
 //     chunks.
 
 import {
+  asError,
   checkCommit,
   ConflictError,
   formatAddress,
@@ -21,10 +22,9 @@ import {
   type Summary,
 } from '@troupe/actors';
 import { withRun, type Chunks } from './chunks.ts';
-import { asError } from './errors.ts';
 import { Head, listedSummary, type ListedSummary, type Place } from './head.ts';
-import { HEAD_BYTES_MAX, RESEND_DELAY_MS_MAX, RESEND_DELAY_MS_MIN, SUMMARY_BYTES_MAX } from './limits.ts';
-import type { Patience } from './patience.ts';
+import { HEAD_BYTES_MAX, SUMMARY_BYTES_MAX } from './limits.ts';
+import { resendDelayMs, type Patience } from './patience.ts';
 import { expecting, Publication, type Publisher } from './publication.ts';
 import type { Records } from './records.ts';
 import type { Reference } from './references.ts';
@@ -324,7 +324,7 @@ export class Commits {
     if (isStill) {
       publication.refusedSinceMs ??= clock.nowMs();
       this.#parts.refusedSince(publication.refusedSinceMs, head.place);
-      await patience.pause(Math.min(RESEND_DELAY_MS_MIN * 2 ** publication.refusals++, RESEND_DELAY_MS_MAX));
+      await patience.pause(resendDelayMs(publication.refusals++));
     }
     head.base = leader.base;
     publication.headers = publication.headersFor(head.base);

@@ -1,9 +1,18 @@
 // Pages of due entries. The first page of a partition reads its whole index, in no order that is of use; what was read is
 // kept for the pages that follow, together with what this store changes meanwhile.
 
-import type { CancelTimeout, Clock, DueEntry, DuePage, PartitionId } from '@troupe/actors';
+import {
+  parseCursor,
+  printCursor,
+  type CancelTimeout,
+  type Clock,
+  type DueEntry,
+  type DuePage,
+  type PartitionId,
+} from '@troupe/actors';
 import type { Place } from './head.ts';
 import { DUE_READING_MS } from './limits.ts';
+import { lowerBound } from './lower-bound.ts';
 import type { ScannedMessage, Scanner } from './scan.ts';
 import type { StreamNames } from './stream-names.ts';
 import { decodeEntry, type IndexEntry, type WakeIndex } from './wake-index.ts';
@@ -38,18 +47,18 @@ export class DueReader {
   }
 
   async page(partition: PartitionId, untilMs: number, cursor: string | undefined, limit: number): Promise<DuePage> {
-    const after = cursor === undefined ? undefined : parseCursor(cursor);
+    const after = cursor === undefined ? undefined : positionAt(cursor);
     const kept = after === undefined ? undefined : this.#readings.get(partition);
     const reading = kept ?? (await this.#read(partition));
     reading.sorted ??= [...reading.entries.values()].sort(compare);
     const { sorted } = reading;
-    const start = after === undefined ? 0 : firstAfter(sorted, after);
+    const start = after === undefined ? 0 : lowerBound(sorted.length, (index) => compare(sorted[index]!, after) <= 0);
     const entries: DueEntry[] = [];
     let last: ReadEntry | undefined;
     for (let index = start; index < sorted.length; index++) {
       const entry = sorted[index]!;
       if (entry.dueAtMs > untilMs) break;
-      if (entries.length === limit) return { entries, cursor: printCursor(last!) };
+      if (entries.length === limit) return { entries, cursor: printCursor(last!.dueAtMs, last!.key) };
       last = entry;
       this.#index.show(entry, entry.writtenAtMs);
       entries.push({ address: entry.address, dueAtMs: entry.dueAtMs });
@@ -124,26 +133,7 @@ function compare(a: Position, b: Position): number {
   return a.dueAtMs - b.dueAtMs || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
 }
 
-function firstAfter(sorted: readonly Position[], position: Position): number {
-  let low = 0;
-  for (let high = sorted.length; low < high;) {
-    const middle = (low + high) >>> 1;
-    if (compare(sorted[middle]!, position) <= 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function printCursor({ dueAtMs, key }: Position): string {
-  return Buffer.from(JSON.stringify([dueAtMs, key])).toString('base64url');
-}
-
-function parseCursor(cursor: string): Position {
-  try {
-    const [dueAtMs, key] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as [unknown, unknown];
-    if (typeof dueAtMs === 'number' && typeof key === 'string') return { dueAtMs, key };
-  } catch {
-    // As below.
-  }
-  throw new TypeError(`not a cursor of due entries: ${cursor.slice(0, 80)}`);
+function positionAt(cursor: string): Position {
+  const { number, text } = parseCursor(cursor);
+  return { dueAtMs: number, key: text };
 }

@@ -42,8 +42,3 @@ export class HostMismatchError extends TroupeError {
     this.missing = missing;
   }
 }
-
-/** What was thrown, as an error. */
-export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
-}

@@ -16,6 +16,7 @@
 
 import { crc32 } from 'node:zlib';
 import {
+  asError,
   COMMIT_IDS_KEPT,
   CorruptRecordError,
   formatAddress,
@@ -279,7 +280,7 @@ export function decodeHead(
   try {
     fill(head, new ByteReader(data.subarray(0, end), 2), flags, summary);
   } catch (cause) {
-    throw corruptHead(place, sequence, cause instanceof Error ? cause.message : String(cause));
+    throw corruptHead(place, sequence, asError(cause).message);
   }
   head.revision = sequence;
   head.indexed.dueAtMs = head.dueAtMs ?? Infinity;

@@ -2,7 +2,7 @@
 // works it can. Before it says so and while it cannot, it tries by itself, so that nobody has to: a store that nobody uses
 // has nothing to notice by that it can serve again.
 
-import { StoreUnavailableError, type CancelTimeout, type Clock, type Logger } from '@troupe/actors';
+import { asError, StoreUnavailableError, type CancelTimeout, type Clock, type Logger } from '@troupe/actors';
 import { FAILING_AFTER_MS, PROBE_INTERVAL_MS } from './limits.ts';
 
 export class Health {
@@ -54,7 +54,7 @@ export class Health {
       };
       this.#probe().then(
         (serves) => (serves ? this.worked() : failed(this.#reason ?? '')),
-        (error: unknown) => failed(error instanceof Error ? error.message : String(error)),
+        (error: unknown) => failed(asError(error).message),
       );
     }, delayMs);
   }

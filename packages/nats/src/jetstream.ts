@@ -79,7 +79,7 @@ export function sequenceOrError(data: Uint8Array): number | ApiError {
 function slowly(data: Uint8Array): number | ApiError | undefined {
   let answer: { readonly seq?: unknown; readonly error?: Partial<Record<keyof ApiError, unknown>> | null };
   try {
-    answer = Object(parse(data)) as typeof answer;
+    answer = Object(parseJson(data)) as typeof answer;
   } catch {
     return undefined;
   }
@@ -156,7 +156,7 @@ export class JetStream {
     const body = Buffer.from(`{"seq":${sequence},"no_erase":true}`, 'latin1');
     const subject = `$JS.API.STREAM.MSG.DELETE.${stream}`;
     const { data } = await this.requests.ask(subject, body, WRITE_TIMEOUT_MS);
-    const { error } = parse(data) as { error?: ApiError };
+    const { error } = parseJson(data) as { error?: ApiError };
     if (error === undefined) return true;
     if ([NO_MESSAGE_TO_DELETE, NO_MESSAGE_FOUND, SEQUENCE_NOT_FOUND].includes(error.err_code)) return false;
     throw new JetStreamError(`deleting from ${stream}`, error);
@@ -205,7 +205,7 @@ export class JetStream {
   async #ask(what: string, subject: string, body: object | undefined, timeoutMs = READ_TIMEOUT_MS): Promise<object> {
     const data = body === undefined ? NOTHING : json(body);
     const message = await this.requests.ask(`$JS.API.${subject}`, data, timeoutMs);
-    const answer = parse(message.data) as { error?: ApiError };
+    const answer = parseJson(message.data) as { error?: ApiError };
     if (answer.error !== undefined) throw new JetStreamError(what, answer.error);
     return answer;
   }
@@ -240,10 +240,12 @@ function headerIn(block: string, name: string): string | undefined {
   return block.slice(from, block.indexOf('\r\n', from)).trim();
 }
 
-function json(value: object): Uint8Array {
+/** A value as the bytes of its JSON. */
+export function json(value: object): Uint8Array {
   return Buffer.from(JSON.stringify(value));
 }
 
-function parse(data: Uint8Array): unknown {
+/** The value of JSON that came. @throws {SyntaxError} when it is none */
+export function parseJson(data: Uint8Array): unknown {
   return JSON.parse(asBuffer(data).toString());
 }

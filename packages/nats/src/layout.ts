@@ -9,7 +9,7 @@ import {
   type Layout,
   type Logger,
 } from '@troupe/actors';
-import { JetStream, JetStreamError, type StreamConfig, type StreamInfo } from './jetstream.ts';
+import { JetStream, JetStreamError, json, type StreamConfig, type StreamInfo } from './jetstream.ts';
 import { START_PATIENCE_MS } from './limits.ts';
 import type { Patience } from './patience.ts';
 import type { Publisher } from './publication.ts';
@@ -86,7 +86,7 @@ async function settleRecord(parts: LayoutParts, wanted: StreamLayout): Promise<S
     // Made by a host that asked for something else, and has not written the record yet.
     await checkStream(parts, names, 0, wanted);
     // Refused: another host was first.
-    const sequence = await publisher.write(subject, Buffer.from(JSON.stringify(wanted)), 0);
+    const sequence = await publisher.write(subject, json(wanted), 0);
     if (sequence !== undefined) return wanted;
   }
 }

@@ -2,6 +2,8 @@
 // answer. A list is incomplete while a partition has no owner that has read it, or an owner does not answer.
 
 import {
+  parseCursor,
+  printCursor,
   StoreUnavailableError,
   type ActorAddress,
   type Clock,
@@ -12,7 +14,7 @@ import {
   type PartitionId,
   type Summary,
 } from '@troupe/actors';
-import { asBuffer } from './jetstream.ts';
+import { json, parseJson } from './jetstream.ts';
 import { parseSummary } from './head.ts';
 import {
   QUERY_ANSWER_BYTES_MAX,
@@ -109,7 +111,7 @@ export class Listing {
   }
 
   async list(filter: ListFilter, limit: number, cursor: string | undefined): Promise<ListPage> {
-    let after = cursor === undefined ? undefined : parseCursor(cursor);
+    const after = cursor === undefined ? undefined : positionAt(cursor);
     await this.whenRead();
     const own = this.summaries.list(filter, limit, after);
     const others = await this.#ask(after === undefined ? { filter, limit } : { filter, limit, after });
@@ -120,8 +122,8 @@ export class Listing {
     }
     const incomplete = !this.#covered(others);
     const { actors, more } = merged(pages, limit);
-    after = more && actors.length > 0 ? positionOf(actors.at(-1)!) : undefined;
-    return { actors, cursor: after === undefined ? undefined : printCursor(after), incomplete };
+    const last = more ? actors.at(-1) : undefined;
+    return { actors, cursor: last && printCursor(last.summary.createdAtMs, last.address.id), incomplete };
   }
 
   async count(filter: ListFilter): Promise<Record<string, number>> {
@@ -213,12 +215,12 @@ export class Listing {
   async #ask(query: Query): Promise<Answer[]> {
     const { hostId, members, names, requests } = this.#parts;
     if (hostId === undefined) return [];
-    const body = Buffer.from(JSON.stringify(query));
+    const body = json(query);
     const others = members().filter((member) => member !== hostId);
     const answers = await Promise.allSettled(
       others.map(async (member) => {
         const { data } = await requests.ask(names.query(member), body, QUERY_PATIENCE_MS);
-        return JSON.parse(asBuffer(data).toString()) as Answer;
+        return parseJson(data) as Answer;
       }),
     );
     // One that does not answer leaves its partitions uncovered.
@@ -227,8 +229,8 @@ export class Listing {
 
   #answer({ data, reply }: WireMessage): void {
     if (reply === undefined) return;
-    const query = JSON.parse(asBuffer(data).toString()) as Query;
-    this.#parts.wire.publish(reply, Buffer.from(JSON.stringify(this.#answerTo(query))));
+    const query = parseJson(data) as Query;
+    this.#parts.wire.publish(reply, json(this.#answerTo(query)));
   }
 
   #answerTo({ filter, limit, after }: Query): Answer {
@@ -274,16 +276,7 @@ function positionOf({ address, summary }: ListedActor): ListPosition {
   return { createdAtMs: summary.createdAtMs, id: address.id };
 }
 
-function printCursor({ createdAtMs, id }: ListPosition): string {
-  return Buffer.from(JSON.stringify([createdAtMs, id])).toString('base64url');
-}
-
-function parseCursor(cursor: string): ListPosition {
-  try {
-    const [createdAtMs, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as [unknown, unknown];
-    if (typeof createdAtMs === 'number' && typeof id === 'string') return { createdAtMs, id };
-  } catch {
-    // As below.
-  }
-  throw new TypeError(`not a cursor of this list: ${cursor.slice(0, 80)}`);
+function positionAt(cursor: string): ListPosition {
+  const { number, text } = parseCursor(cursor);
+  return { createdAtMs: number, id: text };
 }

@@ -8,6 +8,7 @@
 //     has are its own risk until the others have them.
 
 import {
+  asError,
   initialClusterState,
   isServing,
   membersOf,
@@ -362,7 +363,7 @@ export class NatsPlacement implements Placement {
       this.#options.wire.publish(subject, data);
     } catch (error) {
       // What a host says of itself has grown too large: without heartbeats it stops serving, and the log says why.
-      this.#complain(error instanceof Error ? error.message : String(error));
+      this.#complain(asError(error).message);
     }
   }
 

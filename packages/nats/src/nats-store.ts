@@ -39,7 +39,7 @@ import { Records } from './records.ts';
 import type { Requests } from './requests.ts';
 import { Scanner } from './scan.ts';
 import { Settling } from './settling.ts';
-import { StreamNames } from './stream-names.ts';
+import { randomToken, StreamNames } from './stream-names.ts';
 import type { StuckStreams } from './stuck-streams.ts';
 import { WakeIndex } from './wake-index.ts';
 import type { Wire } from './wire.ts';
@@ -232,7 +232,7 @@ export class NatsStore implements Store {
     const { health, hosts, jetstream, patience, publisher, random } = parts;
     const { partitionCount, replicas } = layout;
     const names = new StreamNames(layout.app, layout.streams);
-    const token = Math.floor(random() * 2 ** 52).toString(36);
+    const token = randomToken(random);
     const payloadBytesMax = (): number => wire.info.payloadBytesMax;
     const background = new Background(DELETIONS_MAX, clock, logger);
     const chunks = new Chunks(names, publisher, jetstream, patience, random, payloadBytesMax);

@@ -10,7 +10,7 @@
 //     before, is told up to where they were. Who hears it knows of each envelope whether it was taken (O2).
 // T5  Whatever comes over the wire is read as if an enemy had written it: what is no frame is logged and dropped.
 
-import { LimitError, StoreUnavailableError } from '@troupe/actors';
+import { LimitError, StoreUnavailableError, waitAtMost } from '@troupe/actors';
 import type { CancelTimeout, Clock, Envelope, HostId, Logger, Transport, TransportReceiver } from '@troupe/actors';
 import { ByteReader, BytesError, ByteWriter } from './bytes.ts';
 import { readEnvelope, writeEnvelope } from './envelope-bytes.ts';
@@ -427,16 +427,10 @@ export class NatsTransport implements Transport {
   }
 
   async #within(timeoutMs: number, work: () => Promise<void>): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const cancel = this.#options.clock.setTimeout(resolve, timeoutMs);
-      work()
-        .catch((error: unknown) =>
-          this.#options.logger.warn({ err: error }, 'the transport stopped while NATS was away'),
-        )
-        .finally(() => {
-          cancel();
-          resolve();
-        });
-    });
+    const { clock, logger } = this.#options;
+    const done = work().catch((error: unknown) =>
+      logger.warn({ err: error }, 'the transport stopped while NATS was away'),
+    );
+    await waitAtMost(clock, timeoutMs, done);
   }
 }

@@ -9,7 +9,7 @@ import { NatsPlacement } from './nats-placement.ts';
 import { NatsStore } from './nats-store.ts';
 import { NatsTransport } from './nats-transport.ts';
 import { InboxRequests } from './requests.ts';
-import { checkApp } from './stream-names.ts';
+import { checkApp, randomToken } from './stream-names.ts';
 import { StuckStreams } from './stuck-streams.ts';
 
 /** How hosts meet over NATS. */
@@ -50,7 +50,7 @@ async function connect(options: NatsOptions, context: ClusterContext): Promise<C
   const { app, announcement, clock, logger, partitionCount } = context;
   // Before there is a connection that would have to be closed again.
   checkApp(app);
-  const hostId = newHostId(options.name ?? hostname(), context.random());
+  const hostId = newHostId(options.name ?? hostname(), () => context.random());
   const { servers } = options;
   const connection: ClientConnection | NodeConnectionOptions = options.connection ?? {
     name: hostId,
@@ -100,7 +100,7 @@ async function connect(options: NatsOptions, context: ClusterContext): Promise<C
 const NAME_LENGTH_MAX = 64;
 
 /** One token of a subject, another one for each incarnation. */
-function newHostId(name: string, random: number): HostId {
+function newHostId(name: string, random: () => number): HostId {
   const readable = name.replaceAll(/[^A-Za-z0-9_-]+/g, '-').slice(0, NAME_LENGTH_MAX);
-  return `${readable}-${Math.floor(random * 2 ** 50).toString(36)}`;
+  return `${readable}-${randomToken(random)}`;
 }

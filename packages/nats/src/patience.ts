@@ -6,6 +6,11 @@ import type { Health } from './health.ts';
 import { JetStreamError } from './jetstream.ts';
 import { READ_PATIENCE_MS, RESEND_DELAY_MS_MAX, RESEND_DELAY_MS_MIN } from './limits.ts';
 
+/** How long to wait before what was tried so often in vain is tried again. */
+export function resendDelayMs(failures: number): number {
+  return Math.min(RESEND_DELAY_MS_MIN * 2 ** Math.min(failures, 10), RESEND_DELAY_MS_MAX);
+}
+
 export class Patience {
   readonly #clock: Clock;
   readonly #health: Health;
@@ -48,7 +53,7 @@ export class Patience {
             });
           }
           this.#health.failing(error.message);
-          await this.pause(Math.min(RESEND_DELAY_MS_MIN * 2 ** Math.min(attempt, 10), RESEND_DELAY_MS_MAX));
+          await this.pause(resendDelayMs(attempt));
         }
       }
     } finally {

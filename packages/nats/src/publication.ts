@@ -5,11 +5,11 @@
 // P2  What may have been sent without an answer stays ambiguous: a later refusal may come from its own first copy.
 // P3  Only a stop gives up what is not decided.
 
-import { StoreUnavailableError, type CancelTimeout, type Clock } from '@troupe/actors';
-import { asError } from './errors.ts';
+import { asError, StoreUnavailableError, waitAtMost, type CancelTimeout, type Clock } from '@troupe/actors';
 import { isWrongSequence, sequenceOrError } from './jetstream.ts';
 import type { Health } from './health.ts';
-import { RESEND_DELAY_MS_MAX, RESEND_DELAY_MS_MIN, WRITE_TIMEOUT_MS } from './limits.ts';
+import { WRITE_TIMEOUT_MS } from './limits.ts';
+import { resendDelayMs } from './patience.ts';
 import type { RequestFailure, RequestReceiver, Requests } from './requests.ts';
 import { WireHeaders } from './wire-headers.ts';
 import type { WireMessage } from './wire.ts';
@@ -119,12 +119,8 @@ export class Publisher {
   /** Resolves when nothing is under way, or gives it up after `timeoutMs`. What is published later is sent once. */
   async stop(timeoutMs: number): Promise<void> {
     if (this.#underWay.size > 0) {
-      let cancel: CancelTimeout = () => {};
-      await Promise.race([
-        new Promise<void>((resolve) => (this.#whenIdle = resolve)),
-        new Promise<void>((resolve) => (cancel = this.#clock.setTimeout(resolve, timeoutMs))),
-      ]);
-      cancel();
+      const idle = new Promise<void>((resolve) => (this.#whenIdle = resolve));
+      await waitAtMost(this.#clock, timeoutMs, idle);
     }
     this.#stopped = new StoreUnavailableError('the store was stopped before its server answered', {
       wroteNothing: false,
@@ -146,7 +142,7 @@ export class Publisher {
       return;
     }
     this.#health.failing(reason);
-    const delayMs = Math.min(RESEND_DELAY_MS_MIN * 2 ** Math.min(publication.attempts++, 10), RESEND_DELAY_MS_MAX);
+    const delayMs = resendDelayMs(publication.attempts++);
     const cancel = this.#clock.setTimeout(() => {
       this.#waiting.delete(publication);
       this.#sendAgain(publication);

@@ -21,7 +21,7 @@ import type { Patience } from './patience.ts';
 import { expecting, type Publisher } from './publication.ts';
 import { purgedHeader, type PurgedMark } from './record-headers.ts';
 import type { Records } from './records.ts';
-import type { StreamNames } from './stream-names.ts';
+import { randomToken, type StreamNames } from './stream-names.ts';
 import type { WakeIndex } from './wake-index.ts';
 
 interface StandingTombstone {
@@ -62,7 +62,7 @@ export class Purges {
   async purge(address: ActorAddress, expectedRevision: number, kept: Tombstone | undefined): Promise<void> {
     const { clock, publisher, records, random } = this.#parts;
     const place = records.placeOf(address);
-    const token = `${Math.floor(random() * 2 ** 52).toString(36)}-${Math.floor(random() * 2 ** 52).toString(36)}`;
+    const token = `${randomToken(random)}-${randomToken(random)}`;
     for (;;) {
       const found = await records.find(place);
       const { head } = found;

@@ -6,7 +6,7 @@
 // N2  A message that did not arrive is noticed by the numbers of the consumer; then the reading begins again.
 
 import { StoreUnavailableError, type Clock } from '@troupe/actors';
-import { asBuffer, type JetStream } from './jetstream.ts';
+import { asBuffer, json, type JetStream } from './jetstream.ts';
 import { SCAN_BATCH, SCAN_INACTIVE_MS, SCAN_SILENCE_MS } from './limits.ts';
 import { UNCONDITIONAL, type Publisher } from './publication.ts';
 import type { Patience } from './patience.ts';
@@ -136,7 +136,7 @@ export class Scanner {
     let left = SCAN_BATCH;
     const pull = (): void => {
       left = SCAN_BATCH;
-      const request = Buffer.from(JSON.stringify({ batch: SCAN_BATCH, expires: SCAN_INACTIVE_MS * 1e6 }));
+      const request = json({ batch: SCAN_BATCH, expires: SCAN_INACTIVE_MS * 1e6 });
       this.#wire.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`, request, { reply: inbox });
     };
     const endSubscription = this.#wire.subscribe(inbox, (message) => {

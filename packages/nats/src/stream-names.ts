@@ -36,6 +36,11 @@ export function checkApp(app: string): void {
   );
 }
 
+/** A token that nobody else makes. */
+export function randomToken(random: () => number): string {
+  return Math.floor(random() * 2 ** 52).toString(36);
+}
+
 export class StreamNames {
   readonly app: string;
   readonly #streams: readonly string[];

@@ -2,6 +2,7 @@
 // what commits and purges tell come in any order: the higher sequence counts.
 
 import {
+  compareUtf8,
   matchesFilter,
   type ActorAddress,
   type ListedActor,
@@ -10,6 +11,7 @@ import {
   type Summary,
 } from '@troupe/actors';
 import { SUMMARY_BLOCK_LENGTH } from './limits.ts';
+import { lowerBound } from './lower-bound.ts';
 
 interface Entry {
   readonly address: ActorAddress;
@@ -27,21 +29,7 @@ export interface ListPosition {
 
 /** Newest created first, then by the UTF-8 bytes of the id. */
 export function comparePositions(a: ListPosition, b: ListPosition): number {
-  return b.createdAtMs - a.createdAtMs || compareIds(a.id, b.id);
-}
-
-/** UTF-16 units sort as UTF-8 does, but for surrogates, which belong behind the rest. */
-function compareIds(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  for (let index = 0; index < length; index++) {
-    const x = a.charCodeAt(index);
-    const y = b.charCodeAt(index);
-    if (x === y) continue;
-    const xHigh = x >= 0xd800 && x <= 0xdfff;
-    const yHigh = y >= 0xd800 && y <= 0xdfff;
-    return xHigh === yHigh ? x - y : xHigh ? 1 : -1;
-  }
-  return a.length - b.length;
+  return b.createdAtMs - a.createdAtMs || compareUtf8(a.id, b.id);
 }
 
 export class Summaries {
@@ -186,13 +174,10 @@ class SortedList {
 
   /** The first block that begins after the position. */
   #firstBlockAfter(position: ListPosition): number {
-    let low = 0;
-    for (let high = this.#blocks.length; low < high;) {
-      const middle = (low + high) >>> 1;
-      if (comparePositions(positionOf(this.#blocks[middle]![0]!), position) <= 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return lowerBound(
+      this.#blocks.length,
+      (index) => comparePositions(positionOf(this.#blocks[index]![0]!), position) <= 0,
+    );
   }
 }
 
@@ -201,11 +186,5 @@ function positionOf({ address, summary }: Entry): ListPosition {
 }
 
 function firstAfter(block: readonly Entry[], position: ListPosition): number {
-  let low = 0;
-  for (let high = block.length; low < high;) {
-    const middle = (low + high) >>> 1;
-    if (comparePositions(positionOf(block[middle]!), position) <= 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return lowerBound(block.length, (index) => comparePositions(positionOf(block[index]!), position) <= 0);
 }

@@ -12,6 +12,7 @@
 import {
   actor,
   OutcomeUnknownError,
+  waitAtMost,
   type ActorHost,
   type ActorRef,
   type CancelTimeout,
@@ -511,13 +512,8 @@ export class ActivityExchange implements Elsewhere {
     this.#cancelBeat?.();
     this.#cancelWatch?.();
     if (this.#delivering.size === 0 || this.#directory.alone) return;
-    await new Promise<void>((resolve) => {
-      const cancel = this.#clock.setTimeout(resolve, graceMs);
-      this.#onDelivered = () => {
-        cancel();
-        resolve();
-      };
-    });
+    const delivered = new Promise<void>((resolve) => (this.#onDelivered = resolve));
+    await waitAtMost(this.#clock, graceMs, delivered);
   }
 
   #ref(hostId: HostId, timeoutMs?: number): ActorRef<ActivitiesActor> {

@@ -1,4 +1,4 @@
-import { copyPayload, type Clock, type Logger } from '@troupe/actors';
+import { copyPayload, waitAtMost, type Clock, type Logger } from '@troupe/actors';
 import type { ActivityContext, ActivityOptions, AnyActivity } from './activity.ts';
 import type { CodeDirectory } from './code-directory.ts';
 import { SessionBody, type StepBody } from './command.ts';
@@ -251,13 +251,8 @@ export class ActivityRunner {
     const reason = new Error('the host is stopping');
     for (const attempts of this.#attempts.values()) for (const attempt of attempts.values()) attempt.abort(reason);
     if (this.#running === 0) return;
-    await new Promise<void>((resolve) => {
-      const cancel = this.#clock.setTimeout(resolve, graceMs);
-      this.#onIdle = () => {
-        cancel();
-        resolve();
-      };
-    });
+    const idle = new Promise<void>((resolve) => (this.#onIdle = resolve));
+    await waitAtMost(this.#clock, graceMs, idle);
   }
 
   /** Nobody has it. A host that comes may: it fails only after a while. */
