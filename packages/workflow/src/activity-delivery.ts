@@ -1,12 +1,6 @@
-import {
-  NotExecutedError,
-  OutcomeUnknownError,
-  type ActorHost,
-  type CallReceiver,
-  type Clock,
-  type Logger,
-} from '@troupe/actors';
+import { type ActorHost, type CallReceiver, type Clock, type Logger } from '@troupe/actors';
 import type { ActivityResult, ActivityTask } from './activity-runner.ts';
+import { isOutOfReach } from './errors.ts';
 import { failureOf } from './failure.ts';
 import { RESULT_RETRY_MS_MAX, RESULT_RETRY_MS_MIN, RESULT_TIMEOUT_MS } from './limits.ts';
 import type { WorkflowActor } from './workflow-actor.ts';
@@ -58,7 +52,7 @@ export class ActivityDelivery implements CallReceiver {
 
   reject(error: unknown): void {
     const { clock, host, logger } = this.#services;
-    if (error instanceof NotExecutedError || error instanceof OutcomeUnknownError) {
+    if (isOutOfReach(error)) {
       if (host.status().stopping) {
         this.#services.delivered(this.#task);
         return;

@@ -1,4 +1,4 @@
-import { TroupeError } from '@troupe/actors';
+import { NotExecutedError, OutcomeUnknownError, TroupeError } from '@troupe/actors';
 import type { Failure, WorkflowStatus } from './status.ts';
 
 /** An instance id that cannot be used. */
@@ -218,6 +218,11 @@ export function isFault(error: unknown): error is Error {
   return (
     error instanceof NondeterminismError || error instanceof NonDurableWaitError || error instanceof OutsideTurnError
   );
+}
+
+/** Nothing is wrong but that whoever was asked did not answer. */
+export function isOutOfReach(error: unknown): boolean {
+  return error instanceof NotExecutedError || error instanceof OutcomeUnknownError;
 }
 
 /** An error made of a failure: its name, message and causes. */

@@ -33,7 +33,8 @@ import { CODE_REMINDER, RETENTION_REMINDER, START_REMINDER, TIMER_REMINDER } fro
 import type { ChildLink } from './instance-request.ts';
 import type { Context, InstanceServices } from './instance-services.ts';
 import type { InboxItem, InstanceState, ParentLink } from './instance-state.ts';
-import { HISTORY_LENGTH_MAX, NOT_REGISTERED_WAIT_MS, REOPEN_DELAY_MS_MAX, REOPEN_DELAY_MS_MIN } from './limits.ts';
+import { HISTORY_LENGTH_MAX, NOT_REGISTERED_WAIT_MS } from './limits.ts';
+import { reopenDelayMs } from './retry.ts';
 import { compareVersions } from './registry.ts';
 import { validated } from './schema.ts';
 import type { Failure } from './status.ts';
@@ -398,8 +399,7 @@ export class Execution implements CodeTurnOwner {
     this.#leftSession = undefined;
     this.#activities.clear();
     this.#settling = true;
-    const delayMs =
-      this.#losses === 0 ? 0 : Math.min(REOPEN_DELAY_MS_MIN * 2 ** Math.min(this.#losses, 10), REOPEN_DELAY_MS_MAX);
+    const delayMs = this.#losses === 0 ? 0 : reopenDelayMs(this.#losses);
     this.#losses += 1;
     const reopen = (): void => {
       this.#settling = false;

@@ -1,7 +1,5 @@
 import {
   consoleLogger,
-  NotExecutedError,
-  OutcomeUnknownError,
   startActorHost,
   systemClock,
   type ActorHost,
@@ -17,6 +15,7 @@ import { activitiesActor, ActivityExchange } from './activity-exchange.ts';
 import { ActivityRunner } from './activity-runner.ts';
 import { ANNOUNCED_AS, announcementOf } from './announcement.ts';
 import { CodeDirectory } from './code-directory.ts';
+import { isOutOfReach } from './errors.ts';
 import type { HostStatus, WorkflowHost } from './host-interface.ts';
 import { HostedSessions, sessionsActor } from './hosted-sessions.ts';
 import type { InstanceServices } from './instance-services.ts';
@@ -26,8 +25,6 @@ import {
   LOOK_AFTER_FAILURE_MS,
   LOOK_AGAIN_DELAY_MS,
   LOOK_INTERVAL_MS,
-  REOPEN_DELAY_MS_MAX,
-  REOPEN_DELAY_MS_MIN,
   TOMBSTONE_SWEEP_INTERVAL_MS,
   TOMBSTONE_TTL_MS,
 } from './limits.ts';
@@ -36,6 +33,7 @@ import { LocalClient } from './local-client.ts';
 import { newMeter } from './meter.ts';
 import { Registry } from './registry.ts';
 import { RemoteSessions } from './remote-session.ts';
+import { reopenDelayMs } from './retry.ts';
 import { eventSchema, validated } from './schema.ts';
 import { catchStrayRejections } from './stray-rejection.ts';
 import type { AnyWorkflow } from './workflow.ts';
@@ -219,11 +217,9 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   function goOn(instanceId: string, ask: (instance: ActorRef<WorkflowActor>) => Promise<unknown>, failures = 0): void {
     ask(host.actor(actor, instanceId)).catch((error: unknown) => {
       const owner = host.ownerOf(actor, instanceId);
-      const isOut = error instanceof NotExecutedError || error instanceof OutcomeUnknownError;
-      if (!isOut || host.status().stopping) reporting(COULD_NOT_GO_ON)(error);
+      if (!isOutOfReach(error) || host.status().stopping) reporting(COULD_NOT_GO_ON)(error);
       else if (owner === undefined || owner === host.hostId) {
-        const delayMs = Math.min(REOPEN_DELAY_MS_MIN * 2 ** Math.min(failures, 10), REOPEN_DELAY_MS_MAX);
-        clock.setTimeout(() => goOn(instanceId, ask, failures + 1), delayMs);
+        clock.setTimeout(() => goOn(instanceId, ask, failures + 1), reopenDelayMs(failures));
       }
     });
   }

@@ -4,8 +4,6 @@ import { randomUUID } from 'node:crypto';
 import {
   copyPayload,
   LimitError,
-  NotExecutedError,
-  OutcomeUnknownError,
   type ActorHost,
   type ActorRef,
   type ArgumentsOf,
@@ -31,6 +29,7 @@ import {
   InstanceEndedError,
   InstanceNotEndedError,
   InstanceNotFoundError,
+  isOutOfReach,
   ValidationError,
 } from './errors.ts';
 import { historyEntry } from './history-entry.ts';
@@ -270,8 +269,7 @@ export class LocalClient implements WorkflowClient {
         // One that ended and was started anew is waited for again.
         if (found === undefined || hasEnded(found)) return found;
       } catch (error) {
-        const isHarmless = error instanceof NotExecutedError || error instanceof OutcomeUnknownError;
-        if (!isHarmless || this.#host.status().stopping) throw error;
+        if (!isOutOfReach(error) || this.#host.status().stopping) throw error;
         // The activation went away, its host died, or the time is up: the loop tells.
         if (clock.nowMs() < deadlineMs) await new Promise<void>((resolve) => clock.setTimeout(resolve, 20));
       }

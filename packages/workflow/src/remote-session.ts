@@ -5,10 +5,10 @@
 //     it again.
 // E2  A session that is lost is lost for good: the instance opens another. A session that is closed tells nobody anything.
 
-import { NotExecutedError, OutcomeUnknownError, type ActorHost, type ActorRef, type HostId } from '@troupe/actors';
+import { OutcomeUnknownError, type ActorHost, type ActorRef, type HostId } from '@troupe/actors';
 import type { CodeDirectory, WorkflowCode } from './code-directory.ts';
 import { SessionBody } from './command.ts';
-import { ValidationError } from './errors.ts';
+import { isOutOfReach, ValidationError } from './errors.ts';
 import type { ExecutorSession, LateAnswer } from './executor.ts';
 import { encodeEvent, type HistoryEvent, type InputEvent } from './history.ts';
 import type { SessionsActor } from './hosted-sessions.ts';
@@ -198,8 +198,3 @@ class RemoteSession implements ExecutorSession {
 }
 
 const NO_STAMP = { generation: 0, version: '' };
-
-/** Nothing is wrong but that the host that was asked did not answer. */
-function isOutOfReach(error: unknown): boolean {
-  return error instanceof NotExecutedError || error instanceof OutcomeUnknownError;
-}

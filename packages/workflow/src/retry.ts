@@ -1,3 +1,4 @@
+import { REOPEN_DELAY_MS_MAX, REOPEN_DELAY_MS_MIN } from './limits.ts';
 import type { Failure } from './status.ts';
 
 /** When a failed attempt is followed by another. */
@@ -76,4 +77,9 @@ export function askedOf({ retryIf }: RetryPolicy, failure: Failure, attempt: num
     // As where it is asked beside the instance: the activity is not tried again.
     return false;
   }
+}
+
+/** How long an instance that could not go on so often waits before it is asked again. */
+export function reopenDelayMs(failures: number): number {
+  return Math.min(REOPEN_DELAY_MS_MIN * 2 ** Math.min(failures, 10), REOPEN_DELAY_MS_MAX);
 }
