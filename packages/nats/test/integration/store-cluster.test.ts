@@ -1,11 +1,11 @@
 import { SUITE_LAYOUT, storeSuite } from '@troupe/actors/conformance';
-import { commitOnce, type CommitSource, type Store } from '@troupe/actors';
+import { commitOnce, type Store } from '@troupe/actors';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { NatsStore } from '../../src/nats-store.ts';
 import { eventually } from './eventually.ts';
 import { NatsServers } from './nats-servers.ts';
 import { describeWithNats, natsServerProgram } from './needs-server.ts';
-import { aCommit, at, LAYOUT, put, removeStreams, run, storeOn } from './store-harness.ts';
+import { aCommit, at, LAYOUT, put, removeStreams, storeOn, Writers } from './store-harness.ts';
 
 describeWithNats('a cluster of three servers', () => {
   let servers: NatsServers;
@@ -47,52 +47,22 @@ describeWithNats('a cluster of three servers', () => {
 
   test('the leader of the stream is killed: commits go on with another, and none is lost or made twice', async () => {
     const store = await opened(0);
-    const acknowledged = new Map<string, number>();
-    let stopping = false;
-    const writers = Array.from({ length: 10 }, (_, index) => {
-      const id = `w${index}`;
-      return new Promise<void>((resolve, reject) => {
-        let revision = 0;
-        let made = 0;
-        const source: CommitSource = {
-          address: at(id),
-          seal: () => aCommit(revision, { entries: run(made + 1, 1, 300), state: Buffer.from(String(made + 1)) }),
-          accepted(accepted) {
-            revision = accepted;
-            acknowledged.set(id, ++made);
-            if (stopping) resolve();
-            else store.commit(source);
-          },
-          refused: reject,
-        };
-        store.commit(source);
-      });
-    });
-    const all = Promise.all(writers);
-    // Reported by the wait at the end.
-    all.catch(() => {});
-    const total = (): number => [...acknowledged.values()].reduce((sum, made) => sum + made, 0);
-    await eventually('commits begin', () => total() > 300);
+    const writers = new Writers(store, 10, 300);
+    await eventually('commits begin', () => writers.total > 300);
     const leader = await servers.waitForLeader('TROUPE_test_0');
     // Not the one that this store is connected to: the connection stays, the leader goes.
     const killed = leader === servers.servers[0] ? servers.servers[1]! : leader;
     await killed.kill();
-    const before = total();
-    await eventually('commits go on', () => total() > before + 300);
+    const before = writers.total;
+    await eventually('commits go on', () => writers.total > before + 300);
     await killed.start();
     await servers.servers[0]!.kill();
     await servers.servers[0]!.start();
-    const then = total();
-    await eventually('commits go on', () => total() > then + 300);
-    stopping = true;
-    await all;
+    const then = writers.total;
+    await eventually('commits go on', () => writers.total > then + 300);
+    await writers.stop();
     const other = await opened(1);
-    for (const [id, made] of acknowledged) {
-      const { record } = await other.load(at(id));
-      expect([Buffer.from(record!.state).toString(), record!.nextEntry]).toEqual([String(made), made + 1]);
-      const runs = await other.read(at(id), 1, Infinity);
-      expect(runs.map(({ first }) => first)).toEqual(Array.from({ length: made }, (_, index) => index + 1));
-    }
+    await writers.check(other);
     await put(other, 'after');
     await removeStreamsAfterStop();
   }, 180_000);

@@ -29,6 +29,7 @@ import {
   run,
   storeOn,
   type StoreSettings,
+  Writers,
 } from './store-harness.ts';
 
 const STREAM = 'TROUPE_test_0';
@@ -76,48 +77,15 @@ describeWithNats('the store on one server', () => {
 
   test('a server that is killed again and again loses no acknowledged commit, and none is made twice', async () => {
     const store = await opened();
-    const acknowledged = new Map<string, number>();
-    let stopping = false;
-    const writers = Array.from({ length: 20 }, (_, index) => {
-      const id = `w${index}`;
-      return new Promise<void>((resolve, reject) => {
-        let revision = 0;
-        let made = 0;
-        const source: CommitSource = {
-          address: at(id),
-          seal: () => aCommit(revision, { entries: run(made + 1, 1, 200), state: Buffer.from(String(made + 1)) }),
-          accepted(accepted) {
-            revision = accepted;
-            acknowledged.set(id, ++made);
-            if (stopping) resolve();
-            else store.commit(source);
-          },
-          refused: reject,
-        };
-        store.commit(source);
-      });
-    });
-    const all = Promise.all(writers);
-    // Reported by the wait at the end.
-    all.catch(() => {});
+    const writers = new Writers(store, 20, 200);
     for (let kill = 1; kill <= 3; kill++) {
-      const before = [...acknowledged.values()].reduce((sum, made) => sum + made, 0);
-      await eventually(
-        'commits go on',
-        () => [...acknowledged.values()].reduce((sum, made) => sum + made, 0) > before + 400,
-      );
+      const before = writers.total;
+      await eventually('commits go on', () => writers.total > before + 400);
       await servers.servers[0]!.kill();
       await servers.servers[0]!.start();
     }
-    stopping = true;
-    await all;
-    const other = await opened();
-    for (const [id, made] of acknowledged) {
-      const { record } = await other.load(at(id));
-      expect([Buffer.from(record!.state).toString(), record!.nextEntry]).toEqual([String(made), made + 1]);
-      const runs = await other.read(at(id), 1, Infinity);
-      expect(runs.map(({ first }) => first)).toEqual(Array.from({ length: made }, (_, index) => index + 1));
-    }
+    await writers.stop();
+    await writers.check(await opened());
   }, 120_000);
 
   test('a commit whose answer is lost is accepted once, with the revision that it got', async () => {

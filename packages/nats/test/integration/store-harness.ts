@@ -6,11 +6,13 @@ import {
   systemClock,
   type ActorAddress,
   type Commit,
+  type CommitSource,
   type EntryRun,
   type Layout,
   type Logger,
   type Store,
 } from '@troupe/actors';
+import { expect } from 'vitest';
 import { eventually } from './eventually.ts';
 import { STREAM_NOT_FOUND } from '../../src/jetstream.ts';
 import { connectWire } from '../../src/connection.ts';
@@ -118,4 +120,57 @@ export function run(first: number, count: number, size = 0): EntryRun {
 export async function put(store: Store, id: string, change: Partial<Commit> = {}): Promise<number> {
   const { record } = await store.load(at(id));
   return await commitOnce(store, at(id), aCommit(record?.revision ?? 0, change));
+}
+
+/** Writers of an actor each, that commit one entry after the other until they are told to stop. */
+export class Writers {
+  /** Commits that were acknowledged, by actor. */
+  readonly acknowledged = new Map<string, number>();
+  readonly #ended: Promise<unknown>;
+  #stopping = false;
+
+  constructor(store: Store, count: number, entryBytes: number) {
+    const ids = Array.from({ length: count }, (_, index) => `w${index}`);
+    this.#ended = Promise.all(ids.map((id) => this.#write(store, id, entryBytes)));
+    // Reported by the wait at the end.
+    this.#ended.catch(() => {});
+  }
+
+  get total(): number {
+    return [...this.acknowledged.values()].reduce((sum, made) => sum + made, 0);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#ended;
+  }
+
+  /** Each commit is there, once, in its order. */
+  async check(store: Store): Promise<void> {
+    for (const [id, made] of this.acknowledged) {
+      const { record } = await store.load(at(id));
+      expect([Buffer.from(record!.state).toString(), record!.nextEntry]).toEqual([String(made), made + 1]);
+      const runs = await store.read(at(id), 1, Infinity);
+      expect(runs.map(({ first }) => first)).toEqual(Array.from({ length: made }, (_, index) => index + 1));
+    }
+  }
+
+  #write(store: Store, id: string, entryBytes: number): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      let revision = 0;
+      let made = 0;
+      const source: CommitSource = {
+        address: at(id),
+        seal: () => aCommit(revision, { entries: run(made + 1, 1, entryBytes), state: Buffer.from(String(made + 1)) }),
+        accepted: (accepted) => {
+          revision = accepted;
+          this.acknowledged.set(id, ++made);
+          if (this.#stopping) resolve();
+          else store.commit(source);
+        },
+        refused: reject,
+      };
+      store.commit(source);
+    });
+  }
 }
