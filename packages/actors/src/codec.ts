@@ -1,6 +1,7 @@
-import { Packr } from 'msgpackr';
+import { addExtension, Packr } from 'msgpackr';
 import { CorruptRecordError, PayloadError } from './errors.ts';
 import { PAYLOAD_DEPTH_MAX } from './limits.ts';
+import { TextPayload } from './text-payload.ts';
 
 /**
  * The seam that every block of bytes passes on its way to the store or to another host: compression and encryption are
@@ -23,6 +24,15 @@ const packr = new Packr({
   mapsAsObjects: true,
   copyBuffers: true,
   useBigIntExtension: true,
+});
+
+/** Its number never changes: it stands in what is stored. */
+const TEXT_PAYLOAD_EXTENSION = 1;
+addExtension({
+  Class: TextPayload,
+  type: TEXT_PAYLOAD_EXTENSION,
+  write: ({ text }: TextPayload) => text,
+  read: (text: string) => new TextPayload(text),
 });
 
 /** Packs a value that {@link checkPayload} has passed, or one of the runtime's own. */
@@ -114,7 +124,7 @@ export function copyPayload<T>(value: T): T {
 
 /**
  * Checks that a value survives being stored: null, undefined, booleans, numbers, bigints of 64 bits, well-formed
- * strings, dates, `Uint8Array`s, arrays and plain objects of these. (The sign of -0 is lost, and bytes come back as a
+ * strings, dates, `Uint8Array`s, {@link TextPayload}s, arrays and plain objects of these. (The sign of -0 is lost, and bytes come back as a
  * `Buffer`.) `what` names the value in the error.
  *
  * @throws {PayloadError} with the path of the first part that does not survive
@@ -171,6 +181,7 @@ function problemInside(value: object, depth: number): Problem | undefined {
   }
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? { reason: 'an invalid Date', path: [] } : undefined;
   if (value instanceof Uint8Array) return undefined;
+  if (value instanceof TextPayload) return problemWith(value.text, depth);
   return { reason: `${hintFor(value)} does not survive; pass plain data`, path: [] };
 }
 

@@ -77,6 +77,7 @@ export { singleHostPlacement } from './placement.ts';
 export type { Announcement, Member, Placement, PlacementListener } from './placement.ts';
 export { systemClock, waitAtMost, type CancelTimeout, type Clock } from './clock.ts';
 export { checkPayload, copyPayload, plainCodec, type Codec } from './codec.ts';
+export { payloadText, plainPayload, TextPayload } from './text-payload.ts';
 
 // The implementations that need no server and no disk.
 export { MemoryContents, MemoryStore } from './memory-store.ts';

@@ -42,13 +42,24 @@ export type Command =
       readonly event: CommandEvent & { type: 'EventSent' };
       readonly at: string | undefined;
     }
+  | {
+      readonly type: 'SendMessage';
+      readonly event: CommandEvent & { type: 'MessageSent' };
+      readonly at: string | undefined;
+    }
   | Effect;
 
 /** What is not recorded: it follows from the history, and doing it again does no harm. */
 export type Effect =
   | { readonly type: 'CancelTimer'; readonly sequence: number }
   | { readonly type: 'SetCustomStatus'; readonly value: unknown }
-  | { readonly type: 'Undoing' };
+  | { readonly type: 'Undoing' }
+  | {
+      readonly type: 'TerminateOther';
+      readonly instanceId: string;
+      readonly output: unknown;
+      readonly recursive: boolean;
+    };
 
 /** An event that nobody has taken. */
 export interface BufferedEvent {
@@ -62,7 +73,13 @@ export type Outcome =
   | { readonly type: 'completed'; readonly output: unknown }
   | { readonly type: 'failed'; readonly failure: Failure }
   | { readonly type: 'terminated'; readonly output: unknown }
-  | { readonly type: 'continued'; readonly input: unknown; readonly kept: readonly BufferedEvent[] };
+  | {
+      readonly type: 'continued';
+      readonly input: unknown;
+      readonly kept: readonly BufferedEvent[];
+      /** The next execution's, if the code chose one. */
+      readonly version?: string | undefined;
+    };
 
 /** Whether a command is recorded in the history. */
 export function isRecorded(command: Command): command is Exclude<Command, Effect> {

@@ -10,6 +10,9 @@ interface EventBase {
   readonly at: number;
 }
 
+/** What workers of other languages told with an event and are told again: of no meaning to the engine. */
+export type EventDetails = Readonly<Record<string, unknown>>;
+
 export interface WorkflowStarted extends EventBase {
   readonly type: 'WorkflowStarted';
   readonly name: string;
@@ -51,6 +54,13 @@ export interface UndoRequested extends EventBase {
   readonly output: unknown;
 }
 
+/** Something that only code on a worker understands. */
+export interface MessageReceived extends EventBase {
+  readonly type: 'MessageReceived';
+  readonly kind: string;
+  readonly body: unknown;
+}
+
 /** What resumes the workflow's code. */
 export type InputEvent =
   | WorkflowStarted
@@ -60,7 +70,8 @@ export type InputEvent =
   | EventRaised
   | ChildCompleted
   | ChildFailed
-  | UndoRequested;
+  | UndoRequested
+  | MessageReceived;
 
 export interface ActivityScheduled extends EventBase {
   readonly type: 'ActivityScheduled';
@@ -69,6 +80,7 @@ export interface ActivityScheduled extends EventBase {
   readonly input: unknown;
   /** An activity by name, or a closure of the workflow's code. */
   readonly kind: 'activity' | 'step' | 'undo';
+  readonly details?: EventDetails | undefined;
 }
 export interface TimerCreated extends EventBase {
   readonly type: 'TimerCreated';
@@ -76,6 +88,7 @@ export interface TimerCreated extends EventBase {
   readonly dueAtMs: number;
   /** The event whose wait it ends. */
   readonly eventName: string | undefined;
+  readonly details?: EventDetails | undefined;
 }
 export interface ChildScheduled extends EventBase {
   readonly type: 'ChildScheduled';
@@ -84,6 +97,7 @@ export interface ChildScheduled extends EventBase {
   readonly instanceId: string;
   readonly input: unknown;
   readonly detached: boolean;
+  readonly details?: EventDetails | undefined;
 }
 export interface EventSent extends EventBase {
   readonly type: 'EventSent';
@@ -91,10 +105,24 @@ export interface EventSent extends EventBase {
   readonly instanceId: string;
   readonly name: string;
   readonly payload: unknown;
+  readonly details?: EventDetails | undefined;
+}
+/** Something that only code on a worker understands. */
+export interface MessageSent extends EventBase {
+  readonly type: 'MessageSent';
+  readonly sequence: number;
+  readonly kind: string;
+  readonly body: unknown;
 }
 
 /** What the code asked for. */
-export type CommandEvent = ActivityScheduled | TimerCreated | ChildScheduled | EventSent;
+export type CommandEvent = ActivityScheduled | TimerCreated | ChildScheduled | EventSent | MessageSent;
+
+/** A worker was given what follows, up to what it asked for: `at` was its time. The first follows the start. */
+export interface TurnBegan extends EventBase {
+  readonly type: 'TurnBegan';
+  readonly details?: EventDetails | undefined;
+}
 
 export interface ActivityRetried extends EventBase {
   readonly type: 'ActivityRetried';
@@ -126,6 +154,7 @@ export interface WorkflowTerminated extends EventBase {
 
 /** What the code never sees. */
 export type OutsideEvent =
+  | TurnBegan
   | ActivityRetried
   | WorkflowSuspended
   | WorkflowResumed
@@ -147,15 +176,15 @@ export interface EventStamp {
 /** Position is the stored code: append only. */
 const TYPES: readonly (readonly [HistoryEventType, ...string[]])[] = [
   ['WorkflowStarted', 'name', 'input'],
-  ['ActivityScheduled', 'sequence', 'name', 'input', 'kind'],
+  ['ActivityScheduled', 'sequence', 'name', 'input', 'kind', 'details'],
   ['ActivityCompleted', 'sequence', 'result'],
   ['ActivityFailed', 'sequence', 'failure', 'attempts'],
   ['ActivityRetried', 'sequence', 'attempt', 'failure', 'nextAttemptAtMs', 'heartbeat'],
-  ['TimerCreated', 'sequence', 'dueAtMs', 'eventName'],
+  ['TimerCreated', 'sequence', 'dueAtMs', 'eventName', 'details'],
   ['TimerFired', 'sequence'],
   ['EventRaised', 'name', 'payload'],
-  ['EventSent', 'sequence', 'instanceId', 'name', 'payload'],
-  ['ChildScheduled', 'sequence', 'name', 'instanceId', 'input', 'detached'],
+  ['EventSent', 'sequence', 'instanceId', 'name', 'payload', 'details'],
+  ['ChildScheduled', 'sequence', 'name', 'instanceId', 'input', 'detached', 'details'],
   ['ChildCompleted', 'sequence', 'output'],
   ['ChildFailed', 'sequence', 'failure'],
   ['WorkflowSuspended'],
@@ -164,6 +193,9 @@ const TYPES: readonly (readonly [HistoryEventType, ...string[]])[] = [
   ['WorkflowCompleted', 'output'],
   ['WorkflowFailed', 'failure'],
   ['WorkflowTerminated', 'output'],
+  ['TurnBegan', 'details'],
+  ['MessageReceived', 'kind', 'body'],
+  ['MessageSent', 'sequence', 'kind', 'body'],
 ];
 const CODES = new Map(TYPES.map(([type], code) => [type, code]));
 const INPUT_TYPES: ReadonlySet<string> = new Set([
@@ -175,12 +207,14 @@ const INPUT_TYPES: ReadonlySet<string> = new Set([
   'ChildCompleted',
   'ChildFailed',
   'UndoRequested',
+  'MessageReceived',
 ] satisfies InputEvent['type'][]);
 const COMMAND_TYPES: ReadonlySet<string> = new Set([
   'ActivityScheduled',
   'TimerCreated',
   'ChildScheduled',
   'EventSent',
+  'MessageSent',
 ] satisfies CommandEvent['type'][]);
 
 export function isInputEvent(event: HistoryEvent): event is InputEvent {

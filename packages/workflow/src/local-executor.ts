@@ -194,6 +194,8 @@ function matches(recorded: CommandEvent, asked: CommandEvent): boolean {
       );
     case 'TimerCreated':
       return recorded.eventName === (asked as typeof recorded).eventName;
+    case 'MessageSent':
+      return recorded.kind === (asked as typeof recorded).kind;
   }
 }
 
@@ -235,6 +237,8 @@ function printed(event: CommandEvent): string {
       return event.eventName === undefined
         ? `a timer (#${event.sequence})`
         : `a wait for event ${JSON.stringify(event.eventName)} with a time limit (#${event.sequence})`;
+    case 'MessageSent':
+      return `message ${JSON.stringify(event.kind)} (#${event.sequence})`;
   }
 }
 
@@ -276,6 +280,7 @@ function closeWork(open: OpenWork, event: InputEvent): void {
     case 'TimerFired':
     case 'EventRaised':
     case 'UndoRequested':
+    case 'MessageReceived':
   }
 }
 

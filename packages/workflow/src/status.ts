@@ -24,6 +24,10 @@ export interface Failure {
   readonly message: string;
   readonly stack?: string;
   readonly cause?: Failure;
+  /** The one who failed says that trying again is of no use. */
+  readonly nonRetryable?: boolean;
+  /** What else workers of other languages tell of it. */
+  readonly properties?: Readonly<Record<string, unknown>>;
 }
 
 /** What is known of an instance. */
