@@ -1,5 +1,6 @@
 import type { ActorHost } from '@troupe/actors';
 import type { WorkflowClient } from './client-interface.ts';
+import type { WorkerHub } from './worker-port.ts';
 
 /** A workflow that this host has code for. */
 export interface RegisteredWorkflow {
@@ -35,6 +36,8 @@ export interface WorkflowHost extends AsyncDisposable {
   readonly workflows: WorkflowClient;
   /** The actors below, and those that were registered beside the workflows. */
   readonly actors: ActorHost;
+  /** For whoever speaks with workers of other languages. */
+  readonly workers: WorkerHub;
   registered(): { readonly workflows: readonly RegisteredWorkflow[]; readonly activities: readonly string[] };
   status(): HostStatus;
   counters(): HostCounters;

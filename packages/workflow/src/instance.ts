@@ -77,7 +77,8 @@ export class Instance {
     }
     if (state !== undefined) {
       const exists: Refusal = { refused: 'exists', workflowName: state.workflowName, status: state.status };
-      switch (request.ifExists) {
+      const { ifExists } = request;
+      switch (ifExists) {
         case 'fail':
           return exists;
         case 'attach':
@@ -88,6 +89,9 @@ export class Instance {
         case 'terminate-and-restart':
           if (state.ended === undefined) this.#execution!.end(ctx, { type: 'terminated', output: undefined });
           break;
+        default:
+          if (!ifExists.replace.includes(state.status)) return exists;
+          if (state.ended === undefined) this.#execution!.end(ctx, { type: 'terminated', output: undefined });
       }
     }
     return giving<StartReply>(this.#begin(ctx, request), 'started');
@@ -108,7 +112,7 @@ export class Instance {
     state.traceparent = ctx.traceparent;
     state.turnId = (this.state?.turnId ?? 0) + 1;
     this.#execution ??= new Execution(this.id, this.#services, this.#history, state);
-    return this.#execution.begin(ctx, state, code, request.input);
+    return this.#execution.begin(ctx, state, code, request.input, request.patient);
   }
 
   raiseEvent(
@@ -175,7 +179,8 @@ export class Instance {
     if (!state.isOf(request.workflowName) || !state.isChildOf(request.parentId))
       return refused(ctx, { refused: 'not-found' });
     if (state.ended !== undefined) return refused(ctx, { refused: 'ended', status: state.status });
-    if (request.undo && state.startedAtMs !== undefined) await execution.undo(ctx, request.output);
+    // Workers know of no undos.
+    if (request.undo && state.startedAtMs !== undefined && !state.onWorkers) await execution.undo(ctx, request.output);
     else await execution.terminate(ctx, request.output, request.recursive);
     return done(request.hash);
   }

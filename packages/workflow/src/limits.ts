@@ -57,6 +57,14 @@ export const HOSTED_SESSION_REST_MS = 60 * 60 * 1000;
 export const REOPEN_DELAY_MS_MIN = 500;
 export const REOPEN_DELAY_MS_MAX = 30_000;
 
+/** A turn of code on a worker takes as long as it takes: another host says after this long that it is still at it. */
+export const TURN_WAIT_MS = SESSION_CALL_TIMEOUT_MS / 2;
+/** A host that could not be told of this one's workers is told again after this long. */
+export const TELL_WORKERS_AGAIN_MS = 1_000;
+export const TELL_WORKERS_TIMEOUT_MS = 5_000;
+/** Instances that wait for workers go on in groups of so many, so that the first do not wait for the last. */
+export const AWAITING_WORKERS_BATCH = 64;
+
 /** How often a host tells the owners of instances which of their activities it holds. */
 export const BEAT_INTERVAL_MS = 5_000;
 /** An activity on another host is given up after this long without a beat: three of them, and a little for the way. */

@@ -13,6 +13,7 @@ import {
 import type {
   HistoryPage,
   HistoryQuery,
+  IfExists,
   InstanceCallOptions,
   InstancePage,
   ListQuery,
@@ -88,8 +89,7 @@ export class LocalClient implements WorkflowClient {
     const instanceId = options.instanceId ?? randomUUID();
     checkInstanceId(instanceId);
     const { ifExists = 'fail', tags, startAt, version, idempotencyKey } = options;
-    if (!IF_EXISTS.includes(ifExists))
-      throw new TypeError(`ifExists is one of ${IF_EXISTS.join(', ')}, got ${String(ifExists)}`);
+    checkIfExists(ifExists);
     if (tags !== undefined) checkTags(tags);
     if (version !== undefined) checkName('version', version);
     if (startAt !== undefined && !(startAt instanceof Date && !Number.isNaN(startAt.getTime()))) {
@@ -112,6 +112,7 @@ export class LocalClient implements WorkflowClient {
       tags: tags === undefined ? undefined : { ...tags },
       startKey: idempotencyKey === undefined ? undefined : { key: idempotencyKey, hash: options.payloadHash ?? '' },
       parent: undefined,
+      patient: true,
     };
     const reply = await this.#ask(instanceId, 'start', [request], { traceparent: options.traceparent });
     if (typeof reply !== 'string') throw refusalError(reply, instanceId);
@@ -290,6 +291,19 @@ export class LocalClient implements WorkflowClient {
     const events = page.entries.map((entry, index) => historyEntry(entry, page.from + index, page.birth));
     return events.length < limit ? { events } : { events, next: page.from + events.length };
   }
+}
+
+/** @throws {TypeError} */
+function checkIfExists(ifExists: IfExists): void {
+  if (typeof ifExists === 'object' && ifExists !== null && Array.isArray(ifExists.replace)) {
+    const unknown = ifExists.replace.find((status) => !WORKFLOW_STATUSES.includes(status));
+    if (unknown === undefined) return;
+    throw new TypeError(`a status is one of ${WORKFLOW_STATUSES.join(', ')}, got ${String(unknown)}`);
+  }
+  if (!IF_EXISTS.includes(ifExists as string))
+    throw new TypeError(
+      `ifExists is one of ${IF_EXISTS.join(', ')} or { replace: [status, …] }, got ${JSON.stringify(ifExists)}`,
+    );
 }
 
 /** @throws {TypeError} for keys that could not be kept in a record */

@@ -144,6 +144,9 @@ export class WorkflowRun {
     this.#draining = true;
     this.#drain += 1;
     switch (event.type) {
+      case 'MessageReceived':
+        // Nothing that is written in this language waits for one.
+        return;
       case 'WorkflowStarted':
         if (this.#watch === undefined) void this.#main(event.input);
         else this.#watch.run(() => void this.#main(event.input));
