@@ -88,3 +88,21 @@ export const LOOK_INTERVAL_MS = 2 * 60 * 1000;
 export const LOOK_AFTER_FAILURE_MS = 10_000;
 /** A wait for the end of an instance on another host is asked for anew after this long. */
 export const END_WAIT_MS = 60_000;
+
+/** A turn that a worker was sent is given out again after this long: the code of a turn only decides, which takes no time. */
+export const TURN_LEASE_MS = 60_000;
+/** … an activity: it may take long, and one that still runs would run twice. But some workers drop items in silence. */
+export const ACTIVITY_LEASE_MS = 30 * 60 * 1000;
+/** The lease of an item doubles each time that it runs out, up to so many times its first: it may just need longer. */
+export const LEASE_GROWTH_MAX = 16;
+/** Pauses before an item that a worker would not have is given out again: it may be the only one. */
+export const ABANDON_DELAY_MS_MIN = 1_000;
+export const ABANDON_DELAY_MS_MAX = 30_000;
+/** An item waits this long for another worker than the one that failed it. Then that one gets it too, if it is free. */
+export const RATHER_ANOTHER_MS = 10_000;
+/** Of the items that a worker takes at once, a share that one kind leaves to the other: an eighth, and so many at most. */
+export const LEFT_TO_OTHER_KIND_MAX = 8;
+/** Executions whose history a worker of this host is known to remember; some hundred bytes each. */
+export const KEPT_HISTORIES_MAX = 10_000;
+/** Alarms of the worker pool are rounded up to this, so that they share timeouts. */
+export const ALARM_GRAIN_MS = 250;
