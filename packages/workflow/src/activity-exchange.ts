@@ -151,7 +151,8 @@ export class ActivityExchange implements Elsewhere {
     for (const peer of this.#directory.peers) {
       if (refusedBy?.has(peer.hostId) === true) continue;
       const isRegistered = peer.code.activities.has(task.name);
-      if (!isRegistered && !this.#workers.peerMayRun(peer.hostId, 'activity', task.name, versionIn(task.details))) continue;
+      if (!isRegistered && !this.#workers.peerMayRun(peer.hostId, 'activity', task.name, versionIn(task.details)))
+        continue;
       // Workers have room of their own.
       const isFree = isRegistered && this.#freeOf(peer) > 0;
       if (!isFree && mayStay) continue;

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { activity, workflow } from '../src/index.ts';
 import { testHost } from '../src/testing.ts';
 import { TestCluster } from './cluster.ts';
-import { TestWorker, type Program } from './worker.ts';
+import { startWorker, type Program } from './worker.ts';
 
 const upper = { upper: (name: string) => name.toUpperCase() };
 
@@ -18,7 +18,7 @@ const greet: Program = function* (ctx, name: string) {
 
 test('a worker runs a workflow and its activities', async () => {
   await using t = await testHost();
-  const worker = new TestWorker(t.host, { workflows: { greet }, activities: upper });
+  const worker = startWorker(t.host, { workflows: { greet }, activities: upper });
   await t.settle();
   const instance = await t.workflows.start('greet', { instanceId: 'i', input: 'ann' });
   await t.settle();
@@ -52,14 +52,14 @@ test('without a worker a start is accepted and waits; management calls are answe
   expect(await instance.get()).toMatchObject({ runtimeStatus: 'suspended' });
   await t.workflows.resume('i');
   expect(await instance.get()).toMatchObject({ runtimeStatus: 'pending' });
-  new TestWorker(t.host, { workflows: { greet }, activities: upper });
+  startWorker(t.host, { workflows: { greet }, activities: upper });
   await t.advance('5s');
   expect(await instance.result()).toEqual(['ANN', 'ANN!']);
 });
 
 test('a worker that goes leaves its instances running; another one goes on, in this host or the next', async () => {
   await using t = await testHost();
-  const first = new TestWorker(t.host, { workflows: { greet }, activities: upper });
+  const first = startWorker(t.host, { workflows: { greet }, activities: upper });
   await t.settle();
   first.hold();
   await t.workflows.start('greet', { instanceId: 'i', input: 'ann' });
@@ -70,7 +70,7 @@ test('a worker that goes leaves its instances running; another one goes on, in t
   first.release();
   await t.advance('10s');
   expect(await t.workflows.get('i')).toMatchObject({ runtimeStatus: 'pending' });
-  const second = new TestWorker(t.host, { workflows: { greet }, activities: upper });
+  const second = startWorker(t.host, { workflows: { greet }, activities: upper });
   await t.advance('10s');
   expect(await t.workflows.result('i')).toEqual(['ANN', 'ANN!']);
   expect(await t.workflows.result('j')).toEqual(['BOB', 'BOB!']);
@@ -88,7 +88,7 @@ test('whatever has been acknowledged when the host dies is there for the next wo
     return [...got, done];
   };
   await using t = await testHost();
-  const worker = new TestWorker(t.host, { workflows: { waits }, activities: upper });
+  const worker = startWorker(t.host, { workflows: { waits }, activities: upper });
   await t.settle();
   await t.workflows.start('waits', { instanceId: 'i' });
   await t.settle();
@@ -101,7 +101,7 @@ test('whatever has been acknowledged when the host dies is there for the next wo
   await using next = await t.crash();
   await next.advance('5s');
   expect(await next.workflows.get('i')).toMatchObject({ runtimeStatus: 'running' });
-  new TestWorker(next.host, { workflows: { waits }, activities: upper });
+  startWorker(next.host, { workflows: { waits }, activities: upper });
   await next.advance('20s');
   expect(await next.workflows.result('i')).toEqual([1, 2, 3, 'X']);
 });
@@ -114,7 +114,7 @@ test('all that comes while a turn is out goes into the next one', async () => {
     return results.length;
   };
   await using t = await testHost();
-  const worker = new TestWorker(t.host, { workflows: { wide }, activities: upper });
+  const worker = startWorker(t.host, { workflows: { wide }, activities: upper });
   await t.settle();
   await t.workflows.start('wide', { instanceId: 'i', input: 500 });
   await t.settle();
@@ -139,7 +139,7 @@ test('timers, children, events to others, continue-as-new', async () => {
     return yield { event: 'told' };
   };
   await using t = await testHost();
-  new TestWorker(t.host, { workflows: { leaf, round, listener } });
+  startWorker(t.host, { workflows: { leaf, round, listener } });
   await t.settle();
   await t.workflows.start('listener', { instanceId: 'listener' });
   await t.workflows.start('round', { instanceId: 'i', input: 1 });
@@ -152,7 +152,7 @@ test('timers, children, events to others, continue-as-new', async () => {
 
 test('terminate wins over a turn that is out, and the answer counts for nothing', async () => {
   await using t = await testHost();
-  const worker = new TestWorker(t.host, { workflows: { greet }, activities: upper });
+  const worker = startWorker(t.host, { workflows: { greet }, activities: upper });
   await t.settle();
   worker.hold();
   await t.workflows.start('greet', { instanceId: 'i', input: 'ann' });
@@ -167,7 +167,7 @@ test('terminate wins over a turn that is out, and the answer counts for nothing'
 
 test('a suspended instance is given no turn; the answer of one that is out waits for the resume', async () => {
   await using t = await testHost();
-  const worker = new TestWorker(t.host, { workflows: { greet }, activities: upper });
+  const worker = startWorker(t.host, { workflows: { greet }, activities: upper });
   await t.settle();
   worker.hold();
   await t.workflows.start('greet', { instanceId: 'i', input: 'ann' });
@@ -194,7 +194,7 @@ test('TypeScript and workers call each other: activities and children both ways'
     return { first, second };
   };
   await using t = await testHost({ workflows: [mixed, inner], activities: [local] });
-  new TestWorker(t.host, { workflows: { remote }, activities: upper });
+  startWorker(t.host, { workflows: { remote }, activities: upper });
   await t.settle();
   const instance = await t.workflows.start(mixed, { input: 'ann' });
   await t.settle();
@@ -218,7 +218,7 @@ test('a failed activity of a worker fails its workflow there, and is tried again
     ctx.callActivity('flaky', undefined, { retry: { maxAttempts: 5, initialIntervalMs: 10 } }),
   );
   await using t = await testHost({ workflows: [patient] });
-  new TestWorker(t.host, { workflows: { once }, activities: flaky });
+  startWorker(t.host, { workflows: { once }, activities: flaky });
   await t.settle();
   await t.workflows.start('once', { instanceId: 'i' });
   await t.settle();
@@ -233,8 +233,8 @@ test('a failed activity of a worker fails its workflow there, and is tried again
 
 test('an activity of a worker that goes is given to another; while there is none it waits, for longer than a minute', async () => {
   await using t = await testHost();
-  const first = new TestWorker(t.host, { workflows: { greet } });
-  const busy = new TestWorker(t.host, {
+  const first = startWorker(t.host, { workflows: { greet } });
+  const busy = startWorker(t.host, {
     activities: upper,
     filters: { workflows: [], activities: [{ name: 'upper', versions: [] }] },
   });
@@ -246,7 +246,7 @@ test('an activity of a worker that goes is given to another; while there is none
   busy.close();
   await t.advance('10m');
   expect(await t.workflows.get('i')).toMatchObject({ runtimeStatus: 'running' });
-  new TestWorker(t.host, { workflows: { greet }, activities: upper });
+  startWorker(t.host, { workflows: { greet }, activities: upper });
   await t.advance('10s');
   expect(await t.workflows.result('i')).toEqual(['ANN', 'ANN!']);
 });
@@ -256,7 +256,7 @@ test('payloads are passed on as the text that they came as', async () => {
     return yield { event: 'go' };
   };
   await using t = await testHost();
-  const worker = new TestWorker(t.host, { workflows: { echo } });
+  const worker = startWorker(t.host, { workflows: { echo } });
   await t.settle();
   const odd = ' {"a" : 12345678901234567890 } ';
   await t.workflows.start('echo', { instanceId: 'i', input: new TextPayload(odd) });
@@ -266,7 +266,7 @@ test('payloads are passed on as the text that they came as', async () => {
 
 test('a worker that keeps histories is told how much of one it has', async () => {
   await using t = await testHost();
-  const worker = new TestWorker(t.host, { workflows: { greet }, activities: upper, keepsHistory: true });
+  const worker = startWorker(t.host, { workflows: { greet }, activities: upper, keepsHistory: true });
   await t.settle();
   await t.workflows.start('greet', { instanceId: 'i', input: 'ann' });
   await t.settle();
@@ -278,7 +278,7 @@ test('on several hosts a worker may be connected to any of them', async () => {
   await using cluster = new TestCluster();
   const a = await cluster.start('a', {});
   const b = await cluster.start('b', {});
-  const first = new TestWorker(b, { workflows: { greet }, activities: upper });
+  const first = startWorker(b, { workflows: { greet }, activities: upper });
   await cluster.advance(1_000);
   const instance = await a.workflows.start('greet', { instanceId: 'i', input: 'ann' });
   await cluster.advance(5_000);
@@ -291,7 +291,7 @@ test('on several hosts a worker may be connected to any of them', async () => {
   first.close();
   await cluster.advance(30_000);
   const c = await cluster.start('c', {});
-  new TestWorker(c, { workflows: { greet }, activities: upper });
+  startWorker(c, { workflows: { greet }, activities: upper });
   await cluster.advance(60_000);
   expect(await a.workflows.result('j')).toEqual(['BOB', 'BOB!']);
 });

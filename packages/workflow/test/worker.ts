@@ -1,7 +1,6 @@
 // A worker of another language in small: workflows are generators that are replayed from the beginning in every turn.
 
 import { payloadText, plainPayload, TextPayload } from '@troupe/actors';
-import { settled } from '@troupe/actors/testing';
 import type { WorkflowHost } from '../src/index.ts';
 import type {
   ActivityItem,
@@ -29,6 +28,7 @@ export interface ProgramContext {
   continueAsNew(input: unknown): void;
 }
 
+// oxlint-disable-next-line typescript/no-explicit-any -- what a program gets depends on what it waits for
 export type Program = (ctx: ProgramContext, input: never) => Generator<Wait, unknown, any>;
 
 const text = (value: unknown): TextPayload | undefined =>
@@ -70,7 +70,15 @@ export function turnOf(program: Program, { past, events, beganAtMs }: WorkflowIt
     child: (name, instanceId, input) =>
       ask((sequence) => ({
         type: 'StartChild',
-        event: { type: 'ChildScheduled', at: beganAtMs, sequence, name, instanceId, input: text(input), detached: false },
+        event: {
+          type: 'ChildScheduled',
+          at: beganAtMs,
+          sequence,
+          name,
+          instanceId,
+          input: text(input),
+          detached: false,
+        },
         version: undefined,
         tags: undefined,
         at: undefined,
@@ -84,11 +92,11 @@ export function turnOf(program: Program, { past, events, beganAtMs }: WorkflowIt
     status: (value) => void commands.push({ type: 'SetCustomStatus', value: text(value) }),
     continueAsNew: (input) => void (continued = { input }),
   };
-  let code: Generator<Wait, unknown, any> | undefined;
+  let code: ReturnType<Program> | undefined;
   let waits: Wait | undefined;
   const resume = (value: unknown, error?: Error): void => {
     try {
-      const step = error === undefined ? code!.next(value as never) : code!.throw(error);
+      const step = error === undefined ? code!.next(value) : code!.throw(error);
       waits = step.done === true ? undefined : step.value;
       if (step.done !== true) return;
       outcome =
@@ -163,8 +171,12 @@ export interface TestWorkerOptions {
   readonly keepsHistory?: boolean;
 }
 
-/** A worker that is connected to a host. */
-export class TestWorker {
+/** Connects a worker to a host. */
+export function startWorker(host: WorkflowHost, options: TestWorkerOptions): TestWorker {
+  return new TestWorker(host, options);
+}
+
+class TestWorker {
   /** All that it was sent. */
   readonly items: WorkItem[] = [];
   readonly #host: WorkflowHost;
@@ -220,7 +232,10 @@ export class TestWorker {
       const program = this.#options.workflows?.[item.origin.workflowName];
       const turn: WorkerTurn =
         program === undefined
-          ? { commands: [], outcome: { type: 'failed', failure: { type: 'NotRegistered', message: 'no such workflow' } } }
+          ? {
+              commands: [],
+              outcome: { type: 'failed', failure: { type: 'NotRegistered', message: 'no such workflow' } },
+            }
           : turnOf(program, item);
       workers.completeTurn(item.instanceId, item.token, turn);
       return;
@@ -240,9 +255,4 @@ export class TestWorker {
       });
     }
   }
-}
-
-/** Waits until nothing moves, of promises and of what they lead to. */
-export async function settle(rounds = 20): Promise<void> {
-  for (let round = 0; round < rounds; round++) await settled();
 }
