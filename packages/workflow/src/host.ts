@@ -35,6 +35,7 @@ import { Registry } from './registry.ts';
 import { RemoteSessions } from './remote-session.ts';
 import { reopenDelayMs } from './retry.ts';
 import { eventSchema, validated } from './schema.ts';
+import { StoredInstances } from './stored-instances.ts';
 import { catchStrayRejections } from './stray-rejection.ts';
 import type { AnyWorkflow } from './workflow.ts';
 import { WORKFLOW_ACTOR_TYPE, workflowActor, type WorkflowActor } from './workflow-actor.ts';
@@ -251,6 +252,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   };
   const workflowHost: WorkflowHost = {
     workflows: client,
+    stored: new StoredInstances(host, actor, shared),
     actors: host,
     registered: () => registry.listed(),
     status(): HostStatus {
