@@ -47,7 +47,7 @@ const TEXTS: [string, unknown][] = [
   ['', undefined],
   ['null', null],
   ['no JSON', 'no JSON'],
-  ['12345678901234567890', 12345678901234567890],
+  ['12345678901234567890', 12_345_678_901_234_567_000],
   ['{"a":1,"a":2}', { a: 2 }],
   ['{"__proto__":{"x":1},"b":{"c":[]}}', { b: { c: [] } }],
   ['"\\ud800"', '\ufffd'],
@@ -124,8 +124,8 @@ test('children, continued executions and parents', async () => {
     ctx.callChildWorkflow('child', input, { instanceId: 'child' }),
   );
   const again = workflow('again', { events: { go: event<unknown>() } }, async (ctx, input: unknown) => {
-    if (input !== 'last') return void ctx.continueAsNew('last', { keepEvents: true });
-    return [await ctx.waitForExternalEvent('go'), await ctx.waitForExternalEvent('go')];
+    if (input === 'first') ctx.continueAsNew('last', { keepEvents: true });
+    else return [await ctx.waitForExternalEvent('go'), await ctx.waitForExternalEvent('go')];
   });
   await using t = await testHost({ workflows: [child, parent, again] });
   await t.workflows.start(parent, { instanceId: 'parent', input: text('1') });
@@ -199,7 +199,7 @@ test('texts travel between hosts, to the code and to readers', async () => {
   await coder.workflows.start(relay, { instanceId: 'i', input: text(came) });
   for (let round = 0; round < 2; round++) await coder.workflows.raiseEvent('i', 'go', text(came));
   for (let round = 0; round < 20; round++) await cluster.advance(100);
-  const value = { a: 12345678901234567890 };
+  const value = { a: 12_345_678_901_234_567_000 };
   expect(await coder.workflows.result('i')).toEqual({
     input: value,
     passed: { value },
