@@ -17,6 +17,7 @@ import {
   type Store,
 } from '@troupe/actors';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { childProgram } from '../../../../scripts/bundled.mjs';
 import { levelStore } from '../../src/index.ts';
 
 const LAYOUT: Layout = { app: 'kill', partitionCount: 8, hash: 'fnv1a-fmix32', format: 1 };
@@ -336,7 +337,7 @@ describe('other processes', () => {
   async function startCommitter(storeFolder: string, acknowledgements: string, actors: number): Promise<ChildProcess> {
     const child = spawn(
       process.execPath,
-      ['--import', 'tsx', '--conditions=@troupe/source', program, storeFolder, acknowledgements, String(actors)],
+      [...(await childProgram(program)), storeFolder, acknowledgements, String(actors)],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
     children.push(child);
