@@ -22,13 +22,14 @@ import {
 import type { DeliveredTask } from './activity-delivery.ts';
 import {
   LOOKED_FOR,
+  versionIn,
   type ActivityResult,
   type ActivityRunner,
   type ActivityTask,
   type Attempt,
   type Elsewhere,
 } from './activity-runner.ts';
-import { weightOf, type CodeDirectory, type Peer } from './code-directory.ts';
+import type { CodeDirectory, Peer } from './code-directory.ts';
 import { SessionBody, type StepBody } from './command.ts';
 import {
   BEAT_INTERVAL_MS,
@@ -39,9 +40,11 @@ import {
   RUN_BATCH_LENGTH,
 } from './limits.ts';
 import { pagesOf } from './payload.ts';
+import { weightOf } from './placement-weight.ts';
 import type { Registry } from './registry.ts';
 import { askedOf } from './retry.ts';
 import { wireOptions } from './session-wire.ts';
+import type { WorkerDirectory } from './worker-directory.ts';
 
 /** Which attempt of all: of an execution, the number of the activity. */
 export type AttemptKey = readonly [executionId: string, sequence: number];
@@ -88,6 +91,7 @@ export class ActivityExchange implements Elsewhere {
   readonly #registry: Registry;
   readonly #runner: ActivityRunner;
   readonly #clock: Clock;
+  readonly #workers: WorkerDirectory;
   readonly #services: () => ExchangeServices;
   /** Attempts that are with others, and when those were last heard of. */
   readonly #away = new Map<Attempt, number>();
@@ -112,12 +116,14 @@ export class ActivityExchange implements Elsewhere {
     registry: Registry;
     runner: ActivityRunner;
     clock: Clock;
+    workers: WorkerDirectory;
     services: () => ExchangeServices;
   }) {
     this.#directory = parts.directory;
     this.#registry = parts.registry;
     this.#runner = parts.runner;
     this.#clock = parts.clock;
+    this.#workers = parts.workers;
     this.#services = parts.services;
   }
 
@@ -143,8 +149,12 @@ export class ActivityExchange implements Elsewhere {
     let best: HostId | undefined;
     let bestWeight = -1;
     for (const peer of this.#directory.peers) {
-      if (!peer.code.activities.has(task.name) || refusedBy?.has(peer.hostId) === true) continue;
-      const isFree = this.#freeOf(peer) > 0;
+      if (refusedBy?.has(peer.hostId) === true) continue;
+      const isRegistered = peer.code.activities.has(task.name);
+      if (!isRegistered && !this.#workers.peerMayRun(peer.hostId, 'activity', task.name, versionIn(task.details)))
+        continue;
+      // Workers have room of their own.
+      const isFree = isRegistered && this.#freeOf(peer) > 0;
       if (!isFree && mayStay) continue;
       const weight = weightOf(peer.hostId, key) + (isFree ? 2 ** 30 : 0);
       if (weight > bestWeight) [best, bestWeight] = [peer.hostId, weight];
@@ -364,6 +374,11 @@ export class ActivityExchange implements Elsewhere {
   /** Hosts have come or gone. */
   membersChanged(): void {
     this.#watch();
+    this.codeChanged();
+  }
+
+  /** Somebody may have now what nobody had. */
+  codeChanged(): void {
     for (const attempt of [...this.#homeless]) this.#offerAgain(attempt);
   }
 
@@ -472,15 +487,16 @@ export class ActivityExchange implements Elsewhere {
     if (this.#held.size > 0 && !this.#stopped) this.#beatLater();
   }
 
-  giveBack(task: ActivityTask): void {
+  giveBack(task: ActivityTask): boolean {
     const { executionId, sequence, instanceId } = task;
-    if (!this.#held.delete(keyOf(executionId, sequence))) return;
+    if (!this.#held.delete(keyOf(executionId, sequence))) return false;
     const owner = this.#services().ownerOf(instanceId);
-    if (owner === undefined || !this.#directory.isPeer(owner)) return;
+    if (owner === undefined || !this.#directory.isPeer(owner)) return true;
     // If it gets lost this host is no member soon.
     this.#ref(owner)
       .givenBack(this.#services().host.hostId, [[executionId, sequence]])
       .catch(() => {});
+    return true;
   }
 
   // ── Results ────────────────────────────────────────────────────────────────────────────────────────────────────────

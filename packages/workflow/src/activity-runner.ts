@@ -1,4 +1,4 @@
-import { copyPayload, waitAtMost, type Clock, type Logger } from '@troupe/actors';
+import { copyPayload, TextPayload, waitAtMost, type Clock, type Logger } from '@troupe/actors';
 import type { ActivityContext, ActivityOptions, AnyActivity } from './activity.ts';
 import type { CodeDirectory } from './code-directory.ts';
 import { SessionBody, type StepBody } from './command.ts';
@@ -11,6 +11,8 @@ import type { Registry } from './registry.ts';
 import { validated } from './schema.ts';
 import { SmallMap } from './small-map.ts';
 import type { RetryPolicy } from './retry.ts';
+import type { EventDetails } from './history.ts';
+import type { WorkerPool } from './worker-pool.ts';
 import type { Failure } from './status.ts';
 
 /** One attempt of an activity. */
@@ -27,6 +29,10 @@ export interface ActivityTask {
   readonly body: StepBody | SessionBody | undefined;
   readonly lastHeartbeat: unknown;
   readonly traceparent: string | undefined;
+  /** For workers, who are told it again. */
+  readonly details: EventDetails | undefined;
+  /** It waits for somebody who has its definition for as long as it takes. */
+  readonly patient: boolean;
   /** It may be under way already, on a host that had the instance before or was asked by it. */
   readonly again: boolean;
 }
@@ -57,8 +63,8 @@ export interface Elsewhere {
   abort(attempt: Attempt): void;
   /** Everybody lets go of what they have of an execution. */
   abortEverywhere(executionId: string): void;
-  /** This host stops before it was done. */
-  giveBack(task: ActivityTask): void;
+  /** It was not done here. True: it is another host's, who is told. */
+  giveBack(task: ActivityTask): boolean;
 }
 
 /** Runs activity bodies, so many at once, and hands each result to `deliver`, which takes care of it from there. */
@@ -69,6 +75,7 @@ export class ActivityRunner {
   readonly #concurrency: number;
   readonly #deliver: (task: ActivityTask, result: ActivityResult) => void;
   readonly #directory: CodeDirectory;
+  readonly #workers: WorkerPool;
   #elsewhere: Elsewhere | undefined;
   /** Attempts that wait or run, by execution and sequence. An execution keeps its place between two of them. */
   readonly #attempts = new Map<string, AttemptTable>();
@@ -83,6 +90,7 @@ export class ActivityRunner {
     logger: Logger;
     concurrency: number;
     directory: CodeDirectory;
+    workers: WorkerPool;
     deliver: (task: ActivityTask, result: ActivityResult) => void;
   }) {
     this.#registry = parts.registry;
@@ -90,6 +98,7 @@ export class ActivityRunner {
     this.#logger = parts.logger;
     this.#concurrency = parts.concurrency;
     this.#directory = parts.directory;
+    this.#workers = parts.workers;
     this.#deliver = parts.deliver;
   }
 
@@ -191,7 +200,8 @@ export class ActivityRunner {
     const { body, name } = attempt.task;
     if (body instanceof SessionBody) this.#elsewhere!.take(attempt, false);
     else if (body === undefined && this.#registry.activity(name) === undefined) {
-      if (this.#directory.alone || !this.#elsewhere!.take(attempt, false)) this.#awaitDefinition(attempt);
+      if (this.#mayOffer(attempt.task)) this.#offer(attempt);
+      else if (this.#directory.alone || !this.#elsewhere!.take(attempt, false)) this.#awaitDefinition(attempt);
     } else if (this.#running < this.#concurrency) this.#run(attempt);
     else if (this.#directory.alone || body !== undefined || !this.#elsewhere!.take(attempt, true))
       this.#queue.push(attempt);
@@ -202,13 +212,57 @@ export class ActivityRunner {
     const known = this.find(task.executionId, task.sequence);
     // It may have come here from a host that does not know that it did.
     if (known !== undefined && known.where === undefined && !known.missing) return 'taken';
-    if (this.#stopped || (task.body === undefined && this.#registry.activity(task.name) === undefined))
-      return 'missing';
+    const isForWorkers = task.body === undefined && this.#registry.activity(task.name) === undefined;
+    if (this.#stopped || (isForWorkers && !this.#mayOffer(task))) return 'missing';
     if (mayRefuse && this.free <= 0) return 'full';
     if (known !== undefined) this.drop(known);
-    this.enqueue(this.#added(task)!);
+    const attempt = this.#added(task)!;
+    if (isForWorkers) this.#offer(attempt);
+    else this.enqueue(attempt);
     this.leave(task.executionId);
     return 'taken';
+  }
+
+  #mayOffer({ name, details }: ActivityTask): boolean {
+    return this.#workers.mayRun('activity', name, versionIn(details));
+  }
+
+  /** Has a worker of this host run it. */
+  #offer(attempt: Attempt): void {
+    const { task } = attempt;
+    const { instanceId, executionId, sequence, name, input, details, traceparent } = task;
+    attempt.missing = false;
+    attempt.offered = this.#workers.offer({
+      kind: 'activity',
+      instanceId,
+      executionId,
+      sequence,
+      name,
+      version: versionIn(details),
+      length: undefined,
+      item: (token) => ({
+        kind: 'activity',
+        token,
+        instanceId,
+        executionId,
+        sequence,
+        name,
+        input,
+        details,
+        traceparent,
+      }),
+      answered: (result) => {
+        attempt.offered = undefined;
+        this.#ended(attempt, result);
+      },
+      lost: () => {
+        attempt.offered = undefined;
+        if (attempt.task !== task || this.find(executionId, sequence) !== attempt) return;
+        // Whoever asked for it finds somebody else.
+        if (this.#elsewhere?.giveBack(task) === true) this.drop(attempt);
+        else this.place(attempt);
+      },
+    });
   }
 
   /** It can wait here, whatever the others say. */
@@ -248,6 +302,9 @@ export class ActivityRunner {
     this.#stopped = true;
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift())
       this.#elsewhere?.giveBack(next.task);
+    for (const attempts of this.#attempts.values())
+      for (const attempt of attempts.values())
+        if (attempt.offered !== undefined) this.#elsewhere?.giveBack(attempt.task);
     const reason = new Error('the host is stopping');
     for (const attempts of this.#attempts.values()) for (const attempt of attempts.values()) attempt.abort(reason);
     if (this.#running === 0) return;
@@ -262,6 +319,7 @@ export class ActivityRunner {
     if (attempt.missing) return;
     attempt.missing = true;
     const wait = ++attempt.waits;
+    if (attempt.task.patient) return;
     this.#logger.warn({ activity: name, instanceId }, 'an activity is not registered');
     this.#clock.setTimeout(() => {
       // Somebody had it meanwhile, who may be gone since.
@@ -354,7 +412,13 @@ export class ActivityRunner {
 function runBody(attempt: Attempt, definition: AnyActivity | undefined, input: unknown): unknown {
   return definition === undefined
     ? (attempt.task.body as StepBody)(attempt.signal)
-    : definition.run(attempt, copyPayload(input));
+    : definition.run(attempt, input instanceof TextPayload ? input.value : copyPayload(input));
+}
+
+/** The version that workers were asked for; empty: any. */
+export function versionIn(details: EventDetails | undefined): string {
+  const version = details?.['version'];
+  return typeof version === 'string' ? version : '';
 }
 
 function isChecked({ options }: AnyActivity): boolean {
@@ -389,6 +453,8 @@ export class Attempt implements ActivityContext {
   missing = false;
   /** So often it has begun to wait for somebody. */
   waits = 0;
+  /** A worker of this host is to run it. */
+  offered: { withdraw(): void } | undefined;
   /** Hosts that would not have it. */
   refusedBy: Set<string> | undefined;
   readonly #clock: Clock;
@@ -450,6 +516,8 @@ export class Attempt implements ActivityContext {
 
   abort(reason: Error): void {
     this.aborted = reason;
+    this.offered?.withdraw();
+    this.offered = undefined;
     this.#controller?.abort(reason);
   }
 

@@ -4,7 +4,13 @@ import type { InstanceMetadata, InstanceSummary, WorkflowStatus } from './status
 import type { AnyWorkflow, EventPayload, WorkflowEvents, WorkflowInput, WorkflowOutput } from './workflow.ts';
 
 /** What to do when the instance id is taken. Default `'fail'`: {@link AlreadyExistsError}. */
-export type IfExists = 'fail' | 'attach' | 'restart-if-terminal' | 'terminate-and-restart';
+export type IfExists =
+  | 'fail'
+  | 'attach'
+  | 'restart-if-terminal'
+  | 'terminate-and-restart'
+  /** One in any of these statuses is replaced, terminated first if it has not ended. */
+  | { readonly replace: readonly WorkflowStatus[] };
 
 /** How an instance is started. */
 export interface StartOptions<I = unknown> {

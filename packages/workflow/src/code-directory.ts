@@ -1,11 +1,13 @@
 // Who has which code: this host's own definitions, and what the other hosts announce. A hint like all of placement: whoever
 // is asked on its word may be gone or have something else by now, and says so.
 
-import { partitionOf, type ActorHost, type HostId } from '@troupe/actors';
+import type { ActorHost, HostId } from '@troupe/actors';
 import { readAnnouncement, type AnnouncedCode, type AnnouncedVersion } from './announcement.ts';
 import { NotRegisteredError } from './errors.ts';
 import { nearestNames } from './name.ts';
+import { weightOf } from './placement-weight.ts';
 import { compareVersions, type Registry } from './registry.ts';
+import type { WorkerDirectory } from './worker-directory.ts';
 import type { AnyWorkflow, Retention } from './workflow.ts';
 
 /** One version of a workflow that can be run, here or elsewhere. */
@@ -17,6 +19,8 @@ export interface WorkflowCode {
   /** Its input or one of its events has a schema. */
   readonly checked: boolean;
   readonly retention: Retention | undefined;
+  /** Workers have it, on this host or another. */
+  readonly onWorkers: boolean;
 }
 
 /** Another host that is taken for alive. */
@@ -27,14 +31,16 @@ export interface Peer {
 
 export class CodeDirectory {
   readonly #registry: Registry;
+  readonly #workers: Pick<WorkerDirectory, 'mayRun'>;
   #peers: readonly Peer[] = [];
   /** Made once for each definition: every instance has one. */
   readonly #own = new Map<AnyWorkflow, WorkflowCode>();
   /** No other host is there: read wherever a host that is alone has nothing to look for. */
   alone = true;
 
-  constructor(registry: Registry) {
+  constructor(registry: Registry, workers: Pick<WorkerDirectory, 'mayRun'>) {
     this.#registry = registry;
+    this.#workers = workers;
   }
 
   /** Hosts have come or gone. True: so it is since the last time. */
@@ -58,10 +64,14 @@ export class CodeDirectory {
     return this.#peers.some((peer) => peer.hostId === hostId);
   }
 
-  /** The newest version that anybody has, or the one named; this host's own if it has that. */
+  /**
+   * The newest version that anybody has, or the one named; this host's own if it has that. What no host has, workers may
+   * have.
+   */
   workflow(name: string, version?: string): WorkflowCode | undefined {
     const definition = this.#registry.workflow(name, version);
-    if (this.alone || (version !== undefined && definition !== undefined)) return this.#ownCode(definition);
+    if (this.alone || (version !== undefined && definition !== undefined))
+      return this.#ownCode(definition) ?? this.onWorkers(name, version ?? '');
     let newest: AnnouncedVersion | undefined;
     for (const { code } of this.#peers) {
       for (const one of code.workflows.get(name) ?? []) {
@@ -70,8 +80,14 @@ export class CodeDirectory {
       }
     }
     if (newest === undefined || (definition !== undefined && compareVersions(newest.version, definition.version) <= 0))
-      return this.#ownCode(definition);
-    return { name, definition: undefined, ...newest };
+      return this.#ownCode(definition) ?? this.onWorkers(name, version ?? '');
+    return { name, definition: undefined, onWorkers: false, ...newest };
+  }
+
+  /** What workers may have; an empty version is any. */
+  onWorkers(name: string, version: string): WorkflowCode | undefined {
+    if (!this.#workers.mayRun('workflow', name, version)) return undefined;
+    return { name, version, definition: undefined, checked: false, retention: undefined, onWorkers: true };
   }
 
   #ownCode(definition: AnyWorkflow | undefined): WorkflowCode | undefined {
@@ -79,7 +95,8 @@ export class CodeDirectory {
     let code = this.#own.get(definition);
     if (code === undefined) {
       const { name, version, options } = definition;
-      code = { name, version, definition, checked: options.input !== undefined, retention: options.retention };
+      const { input, retention } = options;
+      code = { name, version, definition, checked: input !== undefined, retention, onWorkers: false };
       this.#own.set(definition, code);
     }
     return code;
@@ -116,9 +133,4 @@ export class CodeDirectory {
     for (const { code } of this.#peers) for (const one of code.activities) names.add(one);
     return new NotRegisteredError('activity', name, nearestNames(name, [...names]));
   }
-}
-
-/** Rendezvous hashing: the host of the highest weight has it, and another one that comes or goes moves only its share. */
-export function weightOf(hostId: HostId, key: string): number {
-  return partitionOf({ type: hostId, id: key }, 2 ** 30);
 }

@@ -35,6 +35,8 @@ export type Command =
       readonly event: CommandEvent & { type: 'ChildScheduled' };
       readonly version: string | undefined;
       readonly tags: Readonly<Record<string, string>> | undefined;
+      /** Not before. */
+      readonly startAtMs?: number | undefined;
       readonly at: string | undefined;
     }
   | {

@@ -11,8 +11,10 @@
 //     first attempt has not ended. Only terminate and continue-as-new do.
 // W6  The event of a turn that is out is the first of the inbox until the answer is taken in: whoever loads the instance
 //     meanwhile has the code meet it again. An answer that comes while the instance is suspended waits for the resume.
+//     Code that takes many events at once has several of them out: they are the first of the inbox, in their order.
 // W7  A session that is lost is nobody's fault: another is opened, and what was under way is looked for before it is begun
 //     again.
+// W8  What workers began waits for workers, however long there are none: it neither stalls nor fails for that.
 
 import type { CancelTimeout } from '@troupe/actors';
 import type { ActivityResult } from './activity-runner.ts';
@@ -20,7 +22,7 @@ import { CodeTurn, type CodeTurnOwner } from './code-turn.ts';
 import type { WorkflowCode } from './code-directory.ts';
 import { isRecorded, type Command, type Outcome } from './command.ts';
 import { EndWaiters, type EndWait } from './end-waiters.ts';
-import { isFault, WorkflowTerminatedError } from './errors.ts';
+import { isFault, NondeterminismError, WorkflowTerminatedError } from './errors.ts';
 import type { ExecutorSession, LateAnswer, OpenWork, TurnAnswer } from './executor.ts';
 import { failureOf } from './failure.ts';
 import type { HistoryEvent, InputEvent } from './history.ts';
@@ -28,7 +30,7 @@ import { owned, resultEvent } from './input-event.ts';
 import { InstanceActivities } from './instance-activities.ts';
 import { childIdsIn, InstanceChildren, tellParent } from './instance-children.ts';
 import type { InstanceHistory } from './instance-history.ts';
-import { summaryOf } from './instance-metadata.ts';
+import { originOf, summaryOf } from './instance-metadata.ts';
 import { CODE_REMINDER, RETENTION_REMINDER, START_REMINDER, TIMER_REMINDER } from './instance-reminder.ts';
 import type { ChildLink } from './instance-request.ts';
 import type { Context, InstanceServices } from './instance-services.ts';
@@ -57,6 +59,8 @@ export class Execution implements CodeTurnOwner {
   #live = false;
   /** The code was asked something, and answers later. */
   #turnOut = false;
+  /** So many events of the inbox it was given. */
+  #eventsOut = 0;
   /** Sessions in a row that were lost before they answered. */
   #losses = 0;
   /** The session of code that has ended: closures that it left behind are run by it. */
@@ -68,6 +72,7 @@ export class Execution implements CodeTurnOwner {
   /** What was done before the code was let go is not durable yet: a replay would not see it. */
   #settling = false;
   #waiters: EndWaiters | undefined;
+  #startWaiters: EndWaiters | undefined;
 
   constructor(id: string, services: InstanceServices, history: InstanceHistory, state: InstanceState) {
     this.#id = id;
@@ -79,7 +84,11 @@ export class Execution implements CodeTurnOwner {
   }
 
   findCode(): void {
-    const { workflowName, version } = this.state;
+    const { workflowName, version, onWorkers } = this.state;
+    if (onWorkers) {
+      this.code = this.#services.directory.onWorkers(workflowName, version);
+      return;
+    }
     // No version: it was started when nobody had the code, and takes the newest there is when somebody has.
     this.code = this.#services.directory.workflow(workflowName, version === '' ? undefined : version);
   }
@@ -103,6 +112,7 @@ export class Execution implements CodeTurnOwner {
     state: InstanceState,
     code: WorkflowCode | undefined,
     input: unknown,
+    patient: boolean,
   ): CodeTurn | Promise<void> | undefined {
     this.#reset(ctx, state);
     this.code = code;
@@ -113,7 +123,7 @@ export class Execution implements CodeTurnOwner {
       ctx.setReminder(START_REMINDER, { dueAtMs: state.startAtMs });
     } else if (code === undefined) {
       this.#wait(ctx, { event: started, traceparent: ctx.traceparent });
-      if (state.parent !== undefined) ctx.setReminder(CODE_REMINDER, { delayMs: NOT_REGISTERED_WAIT_MS });
+      if (state.parent !== undefined && !patient) ctx.setReminder(CODE_REMINDER, { delayMs: NOT_REGISTERED_WAIT_MS });
     } else {
       // The code meets the start and then it is summarized, unless it cannot run just now.
       const ending = this.receive(ctx, started);
@@ -197,7 +207,7 @@ export class Execution implements CodeTurnOwner {
     }
     // The code cannot be resumed now. Whether a failed attempt is the last only the code's options tell: unless the code is
     // on its way it is begun again with the code. A result waits, and the one that is sent again after that is dropped.
-    if (!result.ok) {
+    if (!result.ok && !this.state.onWorkers) {
       if (this.#turnOut) (this.#early ??= []).push({ sequence, attempt, result });
       return;
     }
@@ -386,9 +396,10 @@ export class Execution implements CodeTurnOwner {
       for (const { sequence, attempt, result } of early ?? [])
         await this.#activityEndedLive(ctx, sequence, attempt, result);
     } else {
-      const { event, traceparent } = state.inbox.shift()!;
+      const [first, ...more] = state.inbox.splice(0, Math.max(this.#eventsOut, 1));
+      this.#eventsOut = 0;
       ctx.changed();
-      await this.answered(ctx, event, traceparent, late.answer);
+      await this.#answeredAll(ctx, first!, more, late.answer);
     }
   }
 
@@ -465,7 +476,8 @@ export class Execution implements CodeTurnOwner {
   #stallWithoutCode(ctx: Context): void {
     const { state } = this;
     if (state.startedAtMs === undefined || state.stalled !== undefined || this.#hasCode()) return;
-    this.#stall(ctx, this.#services.directory.workflowMissing(state.workflowName, state.version));
+    if (state.onWorkers) this.#services.awaitWorkers(this.#id);
+    else this.#stall(ctx, this.#services.directory.workflowMissing(state.workflowName, state.version));
   }
 
   /** Has the code where the history ends. False when it cannot be run now. */
@@ -490,7 +502,7 @@ export class Execution implements CodeTurnOwner {
   #replayIn(ctx: Context, session: ExecutorSession): Promise<OpenWork> | undefined {
     const { state } = this;
     const { nextEntry } = ctx;
-    if (session.sessionId === undefined) return session.replay(() => this.#history.past(state, nextEntry));
+    if (!session.replaysLate) return session.replay(() => this.#history.past(state, nextEntry));
     // Read beside this turn: by then what earlier ones appended is durable.
     const durable = new Promise<void>((resolve) => ctx.afterCommit(resolve));
     return session.replay(() => durable.then(() => this.#history.past(state, nextEntry)));
@@ -530,12 +542,16 @@ export class Execution implements CodeTurnOwner {
   }
 
   #openSession(): ExecutorSession {
-    const { parent } = this.state;
-    this.#session ??= this.#services.executor.open(this.code!, {
-      instanceId: this.#id,
-      executionId: this.state.executionId,
-      parent: parent === undefined || parent.instanceId === '' ? undefined : { instanceId: parent.instanceId },
-    });
+    const { parent, executionId } = this.state;
+    this.#session ??= this.#services.executor.open(
+      this.code!,
+      {
+        instanceId: this.#id,
+        executionId,
+        parent: parent === undefined || parent.instanceId === '' ? undefined : { instanceId: parent.instanceId },
+      },
+      () => originOf(this.state),
+    );
     return this.#session;
   }
 
@@ -545,20 +561,36 @@ export class Execution implements CodeTurnOwner {
     this.#services.activities.leave(this.state.executionId);
     this.#live = false;
     this.#turnOut = false;
+    this.#eventsOut = 0;
     this.#early = undefined;
     this.#bufferedEvents = 0;
   }
 
   /** Has the code meet an event. */
   #meet(ctx: Context, event: InputEvent, traceparent: string | undefined): CodeTurn | undefined {
+    const { state } = this;
+    const session = this.#session!;
     const turn = new CodeTurn(this, ctx, event, traceparent);
+    const more = session.takesMany ? state.inbox.map((item) => item.event) : NO_EVENTS;
     // What the code is given is its own: it may change it before the event is packed.
-    if (this.#session!.dispatch(++this.state.turnId, owned(event), turn)) return turn;
+    if (session.dispatch(++state.turnId, session.takesMany ? event : owned(event), turn, more)) return turn;
     this.#turnOut = true;
-    this.state.inbox.unshift({ event, traceparent });
+    this.#eventsOut = 1 + more.length;
+    state.inbox.unshift({ event, traceparent });
     ctx.changed();
     this.#noteWork(ctx);
     return undefined;
+  }
+
+  /** Takes in what the code did with all that it was given. */
+  #answeredAll(
+    ctx: Context,
+    { event, traceparent }: InboxItem,
+    more: readonly InboxItem[],
+    answer: TurnAnswer,
+  ): Promise<void> | undefined {
+    if (answer.fault !== undefined || answer.history !== undefined) this.state.inbox.unshift(...more);
+    return this.answered(ctx, event, traceparent, answer, more);
   }
 
   /** Takes in what the code did with an event. */
@@ -567,12 +599,16 @@ export class Execution implements CodeTurnOwner {
     event: InputEvent,
     traceparent: string | undefined,
     answer: TurnAnswer,
+    more: readonly InboxItem[] = NO_ITEMS,
   ): Promise<void> | undefined {
     if (answer.fault !== undefined) {
       this.state.inbox.unshift({ event, traceparent });
       return this.#faulted(ctx, answer.fault, event);
     }
-    const ending = this.#takeIn(ctx, event, traceparent, answer);
+    const ending =
+      answer.history === undefined
+        ? this.#takeIn(ctx, event, traceparent, answer, more)
+        : this.#rewrite(ctx, answer.history);
     if (ending !== undefined) return ending;
     if (this.state.ended === undefined) this.#noteWork(ctx);
     return undefined;
@@ -612,16 +648,23 @@ export class Execution implements CodeTurnOwner {
     event: InputEvent,
     traceparent: string | undefined,
     answer: TurnAnswer,
+    more: readonly InboxItem[],
   ): Promise<void> | undefined {
     const { state } = this;
+    const { began } = answer;
     if (event.type === 'WorkflowStarted') {
       state.version = this.code!.version;
+      state.onWorkers = this.code!.onWorkers;
       state.startedAtMs ??= ctx.nowMs();
       this.#history.noteInput(event.input);
       ctx.changed();
       this.#summarize(ctx);
     }
+    // A history begins with the start.
+    if (began !== undefined && event.type !== 'WorkflowStarted') this.#history.append(ctx, state, began);
     this.#history.append(ctx, state, event, traceparent);
+    if (began !== undefined && event.type === 'WorkflowStarted') this.#history.append(ctx, state, began);
+    for (const item of more) this.#history.append(ctx, state, item.event, item.traceparent);
     const { commands } = answer;
     for (let index = 0; index < commands.length; index++) this.#carryOut(ctx, commands[index]!);
     this.#bufferedEvents = answer.bufferedEvents;
@@ -633,6 +676,23 @@ export class Execution implements CodeTurnOwner {
       this.end(ctx, { type: 'failed', failure });
     }
     return undefined;
+  }
+
+  /** The code was rewound: it goes on from another history, in a turn of its own. */
+  #rewrite(ctx: Context, history: readonly HistoryEvent[]): undefined {
+    const { state } = this;
+    const [first, ...rest] = history;
+    if (first?.type !== 'WorkflowStarted') {
+      this.#stall(ctx, new NondeterminismError('a worker rewound the workflow to a history without a start'));
+      return;
+    }
+    state.firstEntry = ctx.nextEntry;
+    ctx.trim(ctx.nextEntry);
+    this.#history.forget();
+    this.#history.append(ctx, state, state.generation > 1 ? first : { ...first, at: state.createdAtMs });
+    for (const event of rest) this.#history.append(ctx, state, event);
+    this.#history.noteInput(first.input);
+    this.#lost(ctx);
   }
 
   #carryOut(ctx: Context, command: Command): void {
@@ -655,6 +715,18 @@ export class Execution implements CodeTurnOwner {
         ctx.send(this.#services.actor(), instanceId).raiseEvent(name, payload, undefined, undefined);
         return;
       }
+      case 'SendMessage':
+        return;
+      case 'TerminateOther':
+        ctx.send(this.#services.actor(), command.instanceId).terminate({
+          output: command.output,
+          recursive: command.recursive,
+          undo: false,
+          parentId: undefined,
+          workflowName: undefined,
+          hash: undefined,
+        });
+        return;
       case 'SetCustomStatus':
         this.state.customStatus = command.value;
         ctx.changed();
@@ -670,7 +742,8 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     let hasWork = state.leftBehind.length > 0;
     if (state.ended === undefined) {
-      hasWork = this.#turnOut || (state.inbox.length > 0 && this.#wouldGoOn(ctx)) || this.#activities.anyUnderWay;
+      const waits = state.inbox.length > 0 && (this.#wouldGoOn(ctx) || (state.onWorkers && !state.suspended));
+      hasWork = this.#turnOut || waits || this.#activities.anyUnderWay;
     }
     ctx.setWork(hasWork);
   }
@@ -703,7 +776,7 @@ export class Execution implements CodeTurnOwner {
     this.#activities.abort(ctx, state.executionId, new Error('the workflow continued as new'), true);
     state.generation += 1;
     state.undoing = false;
-    state.customStatus = undefined;
+    if (!state.onWorkers) state.customStatus = undefined;
     this.#reset(ctx, state);
     const traceparent = ctx.traceparent;
     state.inbox = [
@@ -716,8 +789,9 @@ export class Execution implements CodeTurnOwner {
     ];
     this.#history.noteInput(outcome.input);
     // An execution keeps its version; the next one has no history to agree with and takes the newest.
-    const newest = this.#services.directory.workflow(state.workflowName);
-    if (!state.pinned && newest !== undefined && compareVersions(newest.version, state.version) > 0) {
+    const newest = state.onWorkers ? undefined : this.#services.directory.workflow(state.workflowName);
+    if (outcome.version !== undefined) state.version = outcome.version;
+    else if (!state.pinned && newest !== undefined && compareVersions(newest.version, state.version) > 0) {
       state.version = newest.version;
     }
     this.findCode();
@@ -778,6 +852,8 @@ export class Execution implements CodeTurnOwner {
 
   #summarize(ctx: Context): void {
     ctx.summarize(summaryOf(this.state));
+    // Whatever begins or ends is summarized.
+    if (this.#startWaiters !== undefined && !this.state.isPending) ctx.afterCommit(() => this.#startWaiters?.release());
   }
 
   /** Released when the instance has ended, or is let go. */
@@ -786,13 +862,23 @@ export class Execution implements CodeTurnOwner {
     this.#waiters.add(wait as EndWait<unknown>);
   }
 
+  /** Released when the code has run or will not, or the instance is let go. */
+  addStartWait<T>(wait: EndWait<T>): void {
+    this.#startWaiters ??= new EndWaiters();
+    this.#startWaiters.add(wait as EndWait<unknown>);
+  }
+
   close(): void {
     this.#cancelLook?.();
     this.#closeSession();
     this.#leftSession?.close();
     this.#waiters?.release();
+    this.#startWaiters?.release();
   }
 }
+
+const NO_EVENTS: readonly InputEvent[] = [];
+const NO_ITEMS: readonly InboxItem[] = [];
 
 function endEvent(at: number, outcome: EndOutcome): HistoryEvent {
   if (outcome.type === 'completed') return { type: 'WorkflowCompleted', at, output: outcome.output };

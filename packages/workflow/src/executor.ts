@@ -4,10 +4,11 @@
 import type { ActivityOptions } from './activity.ts';
 import type { WorkflowCode } from './code-directory.ts';
 import type { Command, Outcome, SessionBody, StepBody } from './command.ts';
-import type { HistoryEvent, InputEvent } from './history.ts';
+import type { EventDetails, HistoryEvent, InputEvent, TurnBegan } from './history.ts';
 import type { RunIdentity } from './run.ts';
 import type { SmallMap } from './small-map.ts';
 import type { Failure } from './status.ts';
+import type { ExecutionOrigin } from './worker-port.ts';
 
 /** What one event led to. */
 export interface TurnAnswer {
@@ -19,6 +20,10 @@ export interface TurnAnswer {
   readonly fault: Error | undefined;
   /** Events that the code has not waited for. */
   readonly bufferedEvents: number;
+  /** Recorded with the events of the turn, by code that must know which came together. */
+  readonly began?: TurnBegan | undefined;
+  /** In place of the whole history: the code was rewound. */
+  readonly history?: readonly HistoryEvent[] | undefined;
 }
 
 /** An activity that is scheduled and has no result. */
@@ -29,6 +34,7 @@ export interface PendingActivity {
   readonly kind: 'activity' | 'step' | 'undo';
   readonly options: ActivityOptions;
   readonly body: StepBody | SessionBody | undefined;
+  readonly details: EventDetails | undefined;
   readonly scheduledAtMs: number;
   attempt: number;
   /** Set while it waits for its next attempt. */
@@ -67,19 +73,23 @@ export type LateAnswer =
 export interface ExecutorSession {
   /** Names it among all sessions of its instance; undefined: it never answers late. */
   readonly sessionId: string | undefined;
+  /** Its code meets whatever has come in one turn; else one event at a time. */
+  readonly takesMany: boolean;
+  /** `replay` answers later, as a message to the instance. */
+  readonly replaysLate: boolean;
   /**
-   * Brings the code to where the history ends and says what is open there. Undefined: that comes later, as a message to the
-   * instance.
+   * Brings the code to where the history ends and says what is open there. Undefined: that comes later.
    *
    * @param past reads the history
    * @throws {NondeterminismError} when the code asks for something else than the history recorded
    */
   replay(past: () => Promise<readonly HistoryEvent[]>): Promise<OpenWork> | undefined;
   /**
-   * Resumes the code with an event. True: `receiver` gets the answer within this turn, after this method has returned;
-   * false: the answer comes later, as a message to the instance. One turn is out at a time.
+   * Resumes the code with an event, and with `more` that came after it if it takes many. True: `receiver` gets the answer
+   * within this turn, after this method has returned; false: the answer comes later, as a message to the instance. One turn
+   * is out at a time.
    */
-  dispatch(turnId: number, event: InputEvent, receiver: ExecutorAnswer): boolean;
+  dispatch(turnId: number, event: InputEvent, receiver: ExecutorAnswer, more: readonly InputEvent[]): boolean;
   /** The answer that has come, and is taken with this. */
   takeLate(): LateAnswer | undefined;
   /**
@@ -95,5 +105,5 @@ export interface ExecutorSession {
 
 /** Runs workflows of some definitions. */
 export interface Executor {
-  open(code: WorkflowCode, identity: RunIdentity): ExecutorSession;
+  open(code: WorkflowCode, identity: RunIdentity, origin: () => ExecutionOrigin): ExecutorSession;
 }

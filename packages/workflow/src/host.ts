@@ -14,8 +14,10 @@ import { ActivityDelivery, type DeliveryServices } from './activity-delivery.ts'
 import { activitiesActor, ActivityExchange } from './activity-exchange.ts';
 import { ActivityRunner } from './activity-runner.ts';
 import { ANNOUNCED_AS, announcementOf } from './announcement.ts';
-import { CodeDirectory } from './code-directory.ts';
+import { AwaitingWorkers } from './awaiting-workers.ts';
+import { CodeDirectory, type WorkflowCode } from './code-directory.ts';
 import { isOutOfReach } from './errors.ts';
+import type { ExecutorSession } from './executor.ts';
 import type { HostStatus, WorkflowHost } from './host-interface.ts';
 import { HostedSessions, sessionsActor } from './hosted-sessions.ts';
 import type { InstanceServices } from './instance-services.ts';
@@ -34,8 +36,14 @@ import { newMeter } from './meter.ts';
 import { Registry } from './registry.ts';
 import { RemoteSessions } from './remote-session.ts';
 import { reopenDelayMs } from './retry.ts';
+import type { RunIdentity } from './run.ts';
 import { eventSchema, validated } from './schema.ts';
+import { StoredInstances } from './stored-instances.ts';
 import { catchStrayRejections } from './stray-rejection.ts';
+import { WorkerDirectory, workersActor } from './worker-directory.ts';
+import { WorkerPool } from './worker-pool.ts';
+import type { ExecutionOrigin } from './worker-port.ts';
+import { WorkerSession } from './worker-session.ts';
 import type { AnyWorkflow } from './workflow.ts';
 import { WORKFLOW_ACTOR_TYPE, workflowActor, type WorkflowActor } from './workflow-actor.ts';
 
@@ -75,7 +83,19 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   const clock = options.clock ?? systemClock;
   const logger = options.logger ?? consoleLogger;
   const registry = new Registry(workflows, activities);
-  const directory = new CodeDirectory(registry);
+  const workers = new WorkerDirectory({
+    clock,
+    services: () => ({ host, workers: workersOfHost }),
+    onChanged: () => workersChanged(),
+  });
+  const workersOfHost = workersActor(() => workers);
+  const pool = new WorkerPool({
+    clock,
+    random: Math.random,
+    logger,
+    onChanged: () => workers.ownChanged(pool.summary()),
+  });
+  const directory = new CodeDirectory(registry, workers);
   const shared = actorOptions.cluster !== undefined || actorOptions.placement !== undefined;
   const meter = newMeter();
   const watch = guard === true ? developmentGuard(logger) : undefined;
@@ -85,6 +105,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     logger,
     concurrency: activityConcurrency,
     directory,
+    workers: pool,
     deliver: (task, result) =>
       new ActivityDelivery(delivering, task, directory.alone ? result : exchange.delivering(task, result)).send(),
   });
@@ -93,6 +114,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     registry,
     runner,
     clock,
+    workers,
     services: () => ({
       host,
       activities: activitiesOfHost,
@@ -108,22 +130,37 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     directory,
     executor: local,
     clock,
+    pool,
     definitionOf: (name, version) => registry.workflow(name, version),
   });
   const sessions = sessionsActor(hosted);
   const remote = new RemoteSessions(() => ({
     host,
     directory,
+    workers,
     sessions,
-    answered: (instanceId, session) => goOn(instanceId, (instance) => instance.codeAnswered(session.sessionId!)),
+    answered,
   }));
+  const answered = (instanceId: string, session: ExecutorSession): void =>
+    goOn(instanceId, (instance) => instance.codeAnswered(session.sessionId!));
+  let workerSessions = 0;
+  const openOnWorkers = (code: WorkflowCode, identity: RunIdentity, origin: ExecutionOrigin): ExecutorSession => {
+    if (!pool.mayRun('workflow', code.name, code.version)) return remote.open(code, identity, origin);
+    const sessionId = `worker/${++workerSessions}`;
+    return new WorkerSession(
+      { pool, clock },
+      { sessionId, code, identity, origin, answered: (session) => answered(identity.instanceId, session) },
+    );
+  };
   const services: InstanceServices = {
     registry,
     directory,
     shared,
     executor: {
-      open: (code, identity) =>
-        code.definition === undefined ? remote.open(code, identity) : local.open(code.definition, identity),
+      open: (code, identity, origin) => {
+        if (code.definition !== undefined) return local.open(code.definition, identity);
+        return code.onWorkers ? openOnWorkers(code, identity, origin()) : remote.open(code, identity, origin());
+      },
     },
     check: (code, eventName, value, what) => {
       const { definition } = code;
@@ -149,8 +186,12 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
       void client
         .purge(instanceId, { recursive: true })
         .catch(reporting('an instance could not be purged at the end of its retention; it is tried again')),
+    awaitWorkers: (instanceId) => awaiting.add(instanceId),
     proceed: (instanceId) => goOn(instanceId, (instance) => instance.proceed()),
   };
+  const awaiting = new AwaitingWorkers((instanceId) =>
+    host.actor(actor, instanceId).proceed().catch(reporting(COULD_NOT_GO_ON)),
+  );
   const actor: WorkflowActor = workflowActor(services);
   const releaseRejections = catchStrayRejections(logger);
   const release = (): void => {
@@ -164,13 +205,23 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   const placementChanged = (changed: ActorHost): void => {
     host = changed;
     if (directory.refresh(changed)) {
+      workers.membersChanged();
       exchange.membersChanged();
       hosted.membersChanged();
     }
     // Alone nobody else can have brought what somebody waits for.
-    if (directory.alone || ended || changed.status().stopping) return;
+    if (!directory.alone) lookSoon();
+  };
+  const lookSoon = (): void => {
+    if (ended || host.status().stopping) return;
     looking?.();
     looking = clock.setTimeout(lookAtWaiting, LOOK_AGAIN_DELAY_MS);
+  };
+  const workersChanged = (): void => {
+    if (ended || host.status().stopping) return;
+    exchange.codeChanged();
+    void awaiting.goOn();
+    lookSoon();
   };
   const lookAtWaiting = (): void => {
     let failed = false;
@@ -201,7 +252,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
       ...actorOptions,
       announce: { ...actorOptions.announce, [ANNOUNCED_AS]: announcementOf(registry, activityConcurrency) },
       onPlacementChanged: placementChanged,
-      actors: [actor, activitiesOfHost, sessions, ...actors],
+      actors: [actor, activitiesOfHost, sessions, workersOfHost, ...actors],
     });
   } catch (error) {
     ended = true;
@@ -244,13 +295,17 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     ended = true;
     sweeping.stop();
     looking?.();
+    workers.stop();
     const untilMs = clock.nowMs() + graceMs;
     await runner.stop(graceMs);
+    pool.stop();
     await exchange.stop(Math.max(0, untilMs - clock.nowMs()));
     await host.stop({ graceMs: Math.max(0, untilMs - clock.nowMs()) }).finally(release);
   };
   const workflowHost: WorkflowHost = {
     workflows: client,
+    workers: pool,
+    stored: new StoredInstances(host, actor, shared),
     actors: host,
     registered: () => registry.listed(),
     status(): HostStatus {

@@ -12,7 +12,7 @@ import { isFault, ValidationError } from './errors.ts';
 import type { ExecutorAnswer, TurnAnswer } from './executor.ts';
 import { failureOf } from './failure.ts';
 import { decodeEvent, type HistoryEvent, type InputEvent } from './history.ts';
-import { HOSTED_SESSION_REST_MS } from './limits.ts';
+import { HOSTED_SESSION_REST_MS, TURN_WAIT_MS } from './limits.ts';
 import type { LocalExecutor, LocalSession } from './local-executor.ts';
 import { askedOf } from './retry.ts';
 import { eventSchema, validated } from './schema.ts';
@@ -26,9 +26,13 @@ import {
   type WireCheck,
 } from './session-wire.ts';
 import type { ActivityOptions } from './activity.ts';
+import { WorkerSession } from './worker-session.ts';
+import type { WorkerPool } from './worker-pool.ts';
 import type { AnyWorkflow } from './workflow.ts';
 
 const LOST: WireAnswer = { kind: 'lost' };
+/** Workers answer late. */
+const NOBODY: ExecutorAnswer = { answer() {} };
 
 /** What the session keeps of an activity: all that cannot travel. */
 interface Kept {
@@ -38,8 +42,9 @@ interface Kept {
 
 class HostedSession {
   readonly ownerId: HostId;
-  readonly definition: AnyWorkflow;
-  readonly code: LocalSession;
+  /** Undefined: workers run it. */
+  readonly definition: AnyWorkflow | undefined;
+  readonly code: LocalSession | WorkerSession;
   readonly kept = new Map<number, Kept>();
   usedAtMs: number;
   /** Pages of the history that have come. */
@@ -48,11 +53,18 @@ class HostedSession {
   /** The last question and its answer. */
   asked: string | undefined;
   answer: Promise<WireAnswer> | undefined;
+  /** Who waits for what a worker makes of a turn. */
+  onLate: (() => void) | undefined;
 
-  constructor(ownerId: HostId, definition: AnyWorkflow, code: LocalSession, nowMs: number) {
+  constructor(
+    ownerId: HostId,
+    definition: AnyWorkflow | undefined,
+    open: (session: HostedSession) => LocalSession | WorkerSession,
+    nowMs: number,
+  ) {
     this.ownerId = ownerId;
     this.definition = definition;
-    this.code = code;
+    this.code = open(this);
     this.usedAtMs = nowMs;
   }
 
@@ -65,6 +77,7 @@ export class HostedSessions {
   readonly #directory: CodeDirectory;
   readonly #executor: LocalExecutor;
   readonly #clock: Clock;
+  readonly #pool: WorkerPool;
   readonly #definitionOf: (name: string, version: string) => AnyWorkflow | undefined;
   readonly #sessions = new Map<string, HostedSession>();
 
@@ -72,11 +85,13 @@ export class HostedSessions {
     directory: CodeDirectory;
     executor: LocalExecutor;
     clock: Clock;
+    pool: WorkerPool;
     definitionOf: (name: string, version: string) => AnyWorkflow | undefined;
   }) {
     this.#directory = parts.directory;
     this.#executor = parts.executor;
     this.#clock = parts.clock;
+    this.#pool = parts.pool;
     this.#definitionOf = parts.definitionOf;
   }
 
@@ -129,18 +144,47 @@ export class HostedSessions {
     opening: SessionOpening | undefined,
     turnId: number,
     event: InputEvent,
+    more: readonly InputEvent[],
   ): Promise<WireAnswer> | WireAnswer {
     const session = opening === undefined ? this.#used(sessionId) : this.#open(ownerId, sessionId, opening);
     if (session === undefined) return LOST;
     const question = `turn ${turnId}`;
-    if (session.asked === question) return session.answer!;
+    if (session.asked === question) return this.#inTime(session);
     session.asked = question;
+    if (session.code instanceof WorkerSession) {
+      session.answer = this.#worked(session, session.code, turnId, event, more);
+      return this.#inTime(session);
+    }
+    const { code } = session;
     if ('sequence' in event) session.kept.delete(event.sequence);
     session.answer = new Promise<TurnAnswer>((resolve) => {
       const receiver: ExecutorAnswer = { answer: resolve };
-      session.code.dispatch(turnId, event, receiver);
+      code.dispatch(turnId, event, receiver);
     }).then((answer) => this.#answered(session, answer));
     return session.answer;
+  }
+
+  /** A worker takes as long as it takes: who asks hears in time that it is at it. */
+  #inTime({ code, answer }: HostedSession): Promise<WireAnswer> {
+    if (!(code instanceof WorkerSession)) return answer!;
+    return new Promise((resolve, reject) => {
+      const cancel = this.#clock.setTimeout(() => resolve({ kind: 'waiting' }), TURN_WAIT_MS);
+      answer!.then(resolve, reject).finally(cancel);
+    });
+  }
+
+  async #worked(
+    session: HostedSession,
+    code: WorkerSession,
+    turnId: number,
+    event: InputEvent,
+    more: readonly InputEvent[],
+  ): Promise<WireAnswer> {
+    const answered = new Promise<void>((resolve) => (session.onLate = resolve));
+    code.dispatch(turnId, event, NOBODY, more);
+    await answered;
+    const late = code.takeLate();
+    return late?.kind === 'turn' ? wireTurn(late.answer) : LOST;
   }
 
   async #answered(session: HostedSession, answer: TurnAnswer): Promise<WireAnswer> {
@@ -148,7 +192,7 @@ export class HostedSessions {
       if (command.type === 'ScheduleActivity') session.keep(command.event.sequence, command.body, command.options);
     }
     const { outcome } = answer;
-    const { options, name } = session.definition;
+    const { options, name } = session.definition!;
     if (outcome?.type !== 'completed' || options.output === undefined) return wireTurn(answer);
     try {
       const output = await validated(options.output, outcome.output, `the output of workflow ${name}`);
@@ -185,12 +229,24 @@ export class HostedSessions {
   #open(ownerId: HostId, sessionId: string, opening: SessionOpening): HostedSession | undefined {
     const open = this.#used(sessionId);
     if (open !== undefined) return open;
-    const definition = this.#definitionOf(opening.name, opening.version);
-    if (definition === undefined) return undefined;
+    const { instanceId, executionId, parent, name, version, origin } = opening;
+    const identity = { instanceId, executionId, parent };
+    let session: HostedSession;
+    if (origin === undefined) {
+      const definition = this.#definitionOf(name, version);
+      if (definition === undefined) return undefined;
+      const openLocal = () => this.#executor.open(definition, identity);
+      session = new HostedSession(ownerId, definition, openLocal, this.#clock.nowMs());
+    } else {
+      if (!this.#pool.mayRun('workflow', name, version)) return undefined;
+      const openOnWorkers = (hosted: HostedSession) =>
+        new WorkerSession(
+          { pool: this.#pool, clock: this.#clock },
+          { sessionId, code: { name, version }, identity, origin, answered: () => hosted.onLate?.() },
+        );
+      session = new HostedSession(ownerId, undefined, openOnWorkers, this.#clock.nowMs());
+    }
     this.#forgetRested();
-    const { instanceId, executionId, parent } = opening;
-    const code = this.#executor.open(definition, { instanceId, executionId, parent });
-    const session = new HostedSession(ownerId, definition, code, this.#clock.nowMs());
     this.#sessions.set(sessionId, session);
     return session;
   }
@@ -244,7 +300,8 @@ export function sessionsActor(sessions: HostedSessions) {
         opening: SessionOpening | undefined,
         turnId: number,
         event: InputEvent,
-      ) => sessions.turn(ownerId, sessionId, opening, turnId, event),
+        more: readonly InputEvent[],
+      ) => sessions.turn(ownerId, sessionId, opening, turnId, event, more),
       retried: (_ctx, sessionId: string, question: RetryQuestion) => sessions.retried(sessionId, question),
       check: (_ctx, name: string, version: string, eventName: string | undefined, value: unknown) =>
         sessions.check(name, version, eventName, value),

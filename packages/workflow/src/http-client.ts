@@ -80,6 +80,8 @@ class HttpClient implements WorkflowClient {
         query.append('tag', `${key}:${value}`);
       }
     }
+    if (typeof ifExists === 'object')
+      throw new TypeError('ifExists { replace } is for a host in this process; over HTTP use "restart-if-terminal"');
     if (ifExists !== undefined) query.set('ifExists', ifExists);
     if (startAt !== undefined) query.set('startAt', startAt.toISOString());
     if (version !== undefined) query.set('version', version);

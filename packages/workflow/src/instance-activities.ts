@@ -87,7 +87,7 @@ export class InstanceActivities {
   }
 
   schedule(ctx: Context, state: InstanceState, command: Command & { type: 'ScheduleActivity' }): void {
-    const { sequence, name, input, kind, at } = command.event;
+    const { sequence, name, input, kind, details, at } = command.event;
     const activity: PendingActivity = {
       sequence,
       name,
@@ -95,6 +95,7 @@ export class InstanceActivities {
       kind,
       options: command.options,
       body: command.body,
+      details,
       scheduledAtMs: at,
       attempt: 1,
       nextAttemptAtMs: undefined,
@@ -106,8 +107,8 @@ export class InstanceActivities {
 
   /** `again`: it may be under way somewhere. */
   #begin(ctx: Context, state: InstanceState, activity: PendingActivity, again = false): void {
-    const { executionId, workflowName, traceparent } = state;
-    const { sequence, attempt, name, input, options, body, heartbeat } = activity;
+    const { executionId, workflowName, traceparent, onWorkers } = state;
+    const { sequence, attempt, name, input, options, body, details, heartbeat } = activity;
     const toBegin = (this.#toBegin ??= new Queue());
     this.#state = state;
     this.#beginNext ??= () => {
@@ -127,6 +128,8 @@ export class InstanceActivities {
       body,
       lastHeartbeat: heartbeat,
       traceparent,
+      details,
+      patient: onWorkers,
       again,
     });
     ctx.afterCommit(this.#beginNext);

@@ -36,10 +36,16 @@ export class InstanceChildren {
       version: command.version,
       input,
       ifExists: 'fail',
-      startAtMs: undefined,
+      startAtMs: command.startAtMs,
       tags: command.tags,
       startKey: undefined,
-      parent: { instanceId: detached ? '' : this.#instanceId, executionId: state.executionId, sequence },
+      parent: {
+        instanceId: detached ? '' : this.#instanceId,
+        executionId: state.executionId,
+        sequence,
+        workflowName: state.workflowName,
+      },
+      patient: state.onWorkers,
     });
   }
 

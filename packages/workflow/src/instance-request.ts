@@ -1,5 +1,6 @@
 // What is asked of an instance and what it answers. Plain data: it travels between hosts.
 
+import type { IfExists } from './client-interface.ts';
 import type { ParentLink } from './instance-state.ts';
 import type { Failure, InstanceMetadata } from './status.ts';
 
@@ -8,11 +9,13 @@ export interface StartRequest {
   readonly workflowName: string;
   readonly version: string | undefined;
   readonly input: unknown;
-  readonly ifExists: 'fail' | 'attach' | 'restart-if-terminal' | 'terminate-and-restart';
+  readonly ifExists: IfExists;
   readonly startAtMs: number | undefined;
   readonly tags: Readonly<Record<string, string>> | undefined;
   readonly startKey: { readonly key: string; readonly hash: string } | undefined;
   readonly parent: ParentLink | undefined;
+  /** It waits for its code for as long as it takes. */
+  readonly patient: boolean;
 }
 
 export interface TerminateRequest {
@@ -34,7 +37,7 @@ export interface PurgeRequest {
 }
 
 /** What a child's end belongs to: an execution of its parent, and the number of the child there. */
-export type ChildLink = Omit<ParentLink, 'instanceId'>;
+export type ChildLink = Pick<ParentLink, 'executionId' | 'sequence'>;
 
 /** Why a request was not carried out. */
 export type Refusal =

@@ -33,6 +33,8 @@ export interface InstanceServices {
   check(code: WorkflowCode, eventName: string | undefined, value: unknown, what: string): Promise<unknown>;
   /** Hands an instance the result of an attempt. */
   deliver(instanceId: string, executionId: string, sequence: number, attempt: number, result: ActivityResult): void;
+  /** An instance has something to do that only workers can, and there are none: it goes on when there are. */
+  awaitWorkers(instanceId: string): void;
   /** Has an instance go on with its inbox, in a turn of its own. */
   proceed(instanceId: string): void;
 }

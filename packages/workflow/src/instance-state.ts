@@ -11,6 +11,7 @@ export interface ParentLink {
   readonly instanceId: string;
   readonly executionId: string;
   readonly sequence: number;
+  readonly workflowName: string;
 }
 
 /** A message that waits in the record. */
@@ -57,6 +58,8 @@ export class InstanceState {
   inbox: InboxItem[] = [];
   /** Activities that the code did not wait for: it has ended, they have not. */
   leftBehind = NO_NUMBERS;
+  /** Workers began it, and nobody else can read its history. */
+  onWorkers = false;
 
   #executionId: string | undefined;
   #executionIdOf = 0;
@@ -75,6 +78,11 @@ export class InstanceState {
     if (this.suspended) return 'suspended';
     if (this.stalled !== undefined) return 'stalled';
     return this.startedAtMs === undefined ? 'pending' : 'running';
+  }
+
+  /** Its code has not run, and may yet: so it is with one that was suspended before. */
+  get isPending(): boolean {
+    return this.startedAtMs === undefined && this.ended === undefined && this.stalled === undefined;
   }
 
   /** The execution has not begun: its history begins with the start. */
@@ -109,7 +117,7 @@ export class InstanceState {
       this.completedAtMs,
       this.customStatus,
       this.tags === NO_TAGS ? null : this.tags,
-      this.parent === undefined ? null : [this.parent.instanceId, this.parent.executionId, this.parent.sequence],
+      this.parent === undefined ? null : printedLink(this.parent),
       this.startKey === undefined ? null : [this.startKey.key, this.startKey.hash],
       this.turnId,
       this.firstEntry,
@@ -119,6 +127,7 @@ export class InstanceState {
         : this.inbox.map(({ event, traceparent }) => encodeEvent(event, this, traceparent)),
       this.pinned,
       this.leftBehind.length === 0 ? null : this.leftBehind,
+      this.onWorkers,
     ];
   }
 
@@ -144,8 +153,11 @@ export class InstanceState {
     state.completedAtMs = fields[12] as number | undefined;
     state.customStatus = fields[13];
     state.tags = (fields[14] as Record<string, string> | null) ?? NO_TAGS;
-    const parent = fields[15] as [string, string, number] | null;
-    if (parent !== null) state.parent = { instanceId: parent[0], executionId: parent[1], sequence: parent[2] };
+    const parent = fields[15] as ReturnType<typeof printedLink> | null;
+    if (parent !== null) {
+      const [instanceId, executionId, sequence, workflowName] = parent;
+      state.parent = { instanceId, executionId, sequence, workflowName: workflowName ?? '' };
+    }
     const startKey = fields[16] as [string, string] | null;
     if (startKey !== null) state.startKey = { key: startKey[0], hash: startKey[1] };
     state.turnId = fields[17] as number;
@@ -157,6 +169,11 @@ export class InstanceState {
     }
     state.pinned = fields[21] === true;
     state.leftBehind = (fields[22] as number[] | null | undefined) ?? NO_NUMBERS;
+    state.onWorkers = fields[23] === true;
     return state;
   }
+}
+
+function printedLink({ instanceId, executionId, sequence, workflowName }: ParentLink) {
+  return [instanceId, executionId, sequence, workflowName] as [string, string, number, string | undefined];
 }

@@ -14,7 +14,7 @@ import { Execution } from './execution.ts';
 import { failureOf } from './failure.ts';
 import { tellParent } from './instance-children.ts';
 import { EntriesGone, InstanceHistory } from './instance-history.ts';
-import { metadataOf, outcomeOf } from './instance-metadata.ts';
+import { metadataOf, originOf, outcomeOf } from './instance-metadata.ts';
 import {
   CODE_REMINDER,
   RETENTION_REMINDER,
@@ -37,6 +37,7 @@ import { InstanceState, NO_TAGS } from './instance-state.ts';
 import { BUFFERED_EVENTS_MAX, RETENTION_RETRY_MS } from './limits.ts';
 import { eventSchema } from './schema.ts';
 import type { Failure, InstanceMetadata } from './status.ts';
+import type { StoredInstance } from './worker-port.ts';
 
 /** One instance in memory. */
 export class Instance {
@@ -77,7 +78,8 @@ export class Instance {
     }
     if (state !== undefined) {
       const exists: Refusal = { refused: 'exists', workflowName: state.workflowName, status: state.status };
-      switch (request.ifExists) {
+      const { ifExists } = request;
+      switch (ifExists) {
         case 'fail':
           return exists;
         case 'attach':
@@ -88,6 +90,9 @@ export class Instance {
         case 'terminate-and-restart':
           if (state.ended === undefined) this.#execution!.end(ctx, { type: 'terminated', output: undefined });
           break;
+        default:
+          if (!ifExists.replace.includes(state.status)) return exists;
+          if (state.ended === undefined) this.#execution!.end(ctx, { type: 'terminated', output: undefined });
       }
     }
     return giving<StartReply>(this.#begin(ctx, request), 'started');
@@ -108,7 +113,7 @@ export class Instance {
     state.traceparent = ctx.traceparent;
     state.turnId = (this.state?.turnId ?? 0) + 1;
     this.#execution ??= new Execution(this.id, this.#services, this.#history, state);
-    return this.#execution.begin(ctx, state, code, request.input);
+    return this.#execution.begin(ctx, state, code, request.input, request.patient);
   }
 
   raiseEvent(
@@ -175,7 +180,8 @@ export class Instance {
     if (!state.isOf(request.workflowName) || !state.isChildOf(request.parentId))
       return refused(ctx, { refused: 'not-found' });
     if (state.ended !== undefined) return refused(ctx, { refused: 'ended', status: state.status });
-    if (request.undo && state.startedAtMs !== undefined) await execution.undo(ctx, request.output);
+    // Workers know of no undos.
+    if (request.undo && state.startedAtMs !== undefined && !state.onWorkers) await execution.undo(ctx, request.output);
     else await execution.terminate(ctx, request.output, request.recursive);
     return done(request.hash);
   }
@@ -314,6 +320,19 @@ export class Instance {
     return wait;
   }
 
+  /** … when its code has run, or will not. */
+  untilStarted<T>(
+    ctx: { readonly abandoned: boolean },
+    read: () => T | Promise<T>,
+  ): T | Promise<T> | EndWait<T> | undefined {
+    const execution = this.#execution;
+    if (execution === undefined) return undefined;
+    if (!execution.state.isPending) return read();
+    const wait = new EndWait(ctx, read);
+    execution.addStartWait(wait);
+    return wait;
+  }
+
   /** How it ended, without what else `describe` tells. */
   outcome(nextEntry: number): InstanceOutcome | undefined | Promise<InstanceOutcome | undefined> {
     const { state } = this;
@@ -322,13 +341,22 @@ export class Instance {
     return this.#read(async (read) => outcomeOf(read, await this.#history.last(read, nextEntry)));
   }
 
-  /** What `get` shows. */
+  /** What `get` shows, as it is stored. */
   describe(nextEntry: number): Promise<InstanceMetadata | undefined> {
-    return this.#read(async (state) => {
-      const input = await this.#history.input(state);
-      const last = await this.#history.last(state, nextEntry);
-      return metadataOf(this.id, state, input, last);
-    });
+    return this.#read((state) => this.#metadata(state, nextEntry));
+  }
+
+  describeStored(nextEntry: number): Promise<StoredInstance | undefined> {
+    return this.#read(async (state) => ({
+      metadata: await this.#metadata(state, nextEntry),
+      origin: originOf(state),
+    }));
+  }
+
+  async #metadata(state: InstanceState, nextEntry: number): Promise<InstanceMetadata> {
+    const input = await this.#history.input(state);
+    const last = await this.#history.last(state, nextEntry);
+    return metadataOf(this.id, state, input, last);
   }
 
   /** Reads once more when another execution has begun meanwhile. Undefined: it is not there, or was purged meanwhile. */
@@ -350,6 +378,12 @@ export class Instance {
   /** Committed events of this execution from a number on. */
   async history(from: number, limit: number): Promise<{ entries: readonly unknown[]; from: number; birth: string }> {
     return (await this.#read((state) => this.#history.page(state, from, limit))) ?? { entries: [], from, birth: '' };
+  }
+
+  /** The same, counted from 1 on the first of this execution. */
+  async events(from: number, limit: number): Promise<readonly unknown[]> {
+    const page = await this.#read((state) => this.#history.page(state, state.firstEntry + from - 1, limit));
+    return page?.entries ?? [];
   }
 }
 

@@ -57,6 +57,14 @@ export const HOSTED_SESSION_REST_MS = 60 * 60 * 1000;
 export const REOPEN_DELAY_MS_MIN = 500;
 export const REOPEN_DELAY_MS_MAX = 30_000;
 
+/** A turn of code on a worker takes as long as it takes: another host says after this long that it is still at it. */
+export const TURN_WAIT_MS = SESSION_CALL_TIMEOUT_MS / 2;
+/** A host that could not be told of this one's workers is told again after this long. */
+export const TELL_WORKERS_AGAIN_MS = 1_000;
+export const TELL_WORKERS_TIMEOUT_MS = 5_000;
+/** Instances that wait for workers go on in groups of so many, so that the first do not wait for the last. */
+export const AWAITING_WORKERS_BATCH = 64;
+
 /** How often a host tells the owners of instances which of their activities it holds. */
 export const BEAT_INTERVAL_MS = 5_000;
 /** An activity on another host is given up after this long without a beat: three of them, and a little for the way. */
@@ -80,3 +88,23 @@ export const LOOK_INTERVAL_MS = 2 * 60 * 1000;
 export const LOOK_AFTER_FAILURE_MS = 10_000;
 /** A wait for the end of an instance on another host is asked for anew after this long. */
 export const END_WAIT_MS = 60_000;
+/** … and after this long when the instance could not be reached: it is on its way to another host. */
+export const WAIT_PAUSE_MS = 20;
+
+/** A turn that a worker was sent is given out again after this long: the code of a turn only decides, which takes no time. */
+export const TURN_LEASE_MS = 60_000;
+/** … an activity: it may take long, and one that still runs would run twice. But some workers drop items in silence. */
+export const ACTIVITY_LEASE_MS = 30 * 60 * 1000;
+/** The lease of an item doubles each time that it runs out, up to so many times its first: it may just need longer. */
+export const LEASE_GROWTH_MAX = 16;
+/** Pauses before an item that a worker would not have is given out again: it may be the only one. */
+export const ABANDON_DELAY_MS_MIN = 1_000;
+export const ABANDON_DELAY_MS_MAX = 30_000;
+/** An item waits this long for another worker than the one that failed it. Then that one gets it too, if it is free. */
+export const RATHER_ANOTHER_MS = 10_000;
+/** Of the items that a worker takes at once, a share that one kind leaves to the other: an eighth, and so many at most. */
+export const LEFT_TO_OTHER_KIND_MAX = 8;
+/** Executions whose history a worker of this host is known to remember; some hundred bytes each. */
+export const KEPT_HISTORIES_MAX = 10_000;
+/** Alarms of the worker pool are rounded up to this, so that they share timeouts. */
+export const ALARM_GRAIN_MS = 250;

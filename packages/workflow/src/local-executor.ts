@@ -13,6 +13,7 @@ import {
 } from './history.ts';
 import { GUARD_WARNINGS_MAX } from './limits.ts';
 import { quiescent, whenQuiescent, type Resumed } from './quiescence.ts';
+import { closeWork, noteRetry, openWork } from './open-work.ts';
 import { WorkflowRun, type RunIdentity } from './run.ts';
 import { SmallMap } from './small-map.ts';
 import type { AnyWorkflow } from './workflow.ts';
@@ -43,6 +44,8 @@ export function developmentGuard(logger: Logger): GlobalWatch {
 /** Code that runs by a function of this process. */
 export class LocalSession implements ExecutorSession, Resumed {
   readonly sessionId = undefined;
+  readonly takesMany = false;
+  readonly replaysLate = false;
   readonly #logger: Logger;
   readonly #run: WorkflowRun;
   /** The turn that is out, and who waits for its answer. */
@@ -134,7 +137,7 @@ async function replayed(run: WorkflowRun, past: readonly HistoryEvent[]): Promis
     const event = past[index++]!;
     if (isCommandEvent(event)) throw mismatch(run, index, event, undefined);
     if (!isInputEvent(event)) {
-      note(open, event);
+      noteRetry(open, event);
       continue;
     }
     closeWork(open, event);
@@ -146,7 +149,8 @@ async function replayed(run: WorkflowRun, past: readonly HistoryEvent[]): Promis
       if (recorded === undefined || !isCommandEvent(recorded) || !matches(recorded, command.event)) {
         throw mismatch(run, index, recorded, command);
       }
-      openWork(open, command, recorded);
+      const isActivity = command.type === 'ScheduleActivity';
+      openWork(open, recorded, isActivity ? command.options : {}, isActivity ? command.body : undefined);
     }
     if (run.fault !== undefined) throw run.fault;
     // The code that made this history went on here, unless the history has the end as well.
@@ -240,55 +244,4 @@ function printed(event: CommandEvent): string {
     case 'MessageSent':
       return `message ${JSON.stringify(event.kind)} (#${event.sequence})`;
   }
-}
-
-function openWork(open: OpenWork, command: Command, recorded: CommandEvent): void {
-  if (command.type === 'ScheduleActivity' && recorded.type === 'ActivityScheduled') {
-    const { sequence, name, input, kind, at } = recorded;
-    const { options, body } = command;
-    open.activities.set(sequence, {
-      sequence,
-      name,
-      input,
-      kind,
-      options,
-      body,
-      scheduledAtMs: at,
-      attempt: 1,
-      nextAttemptAtMs: undefined,
-      heartbeat: undefined,
-    });
-  } else if (recorded.type === 'ChildScheduled') {
-    const { sequence, instanceId, detached } = recorded;
-    open.children.set(sequence, { instanceId, detached, ended: false });
-  }
-}
-
-function closeWork(open: OpenWork, event: InputEvent): void {
-  switch (event.type) {
-    case 'ActivityCompleted':
-    case 'ActivityFailed':
-      open.activities.delete(event.sequence);
-      return;
-    case 'ChildCompleted':
-    case 'ChildFailed': {
-      const child = open.children.get(event.sequence);
-      if (child !== undefined) child.ended = true;
-      return;
-    }
-    case 'WorkflowStarted':
-    case 'TimerFired':
-    case 'EventRaised':
-    case 'UndoRequested':
-    case 'MessageReceived':
-  }
-}
-
-function note(open: OpenWork, event: HistoryEvent): void {
-  if (event.type !== 'ActivityRetried') return;
-  const activity = open.activities.get(event.sequence);
-  if (activity === undefined) return;
-  activity.attempt = event.attempt + 1;
-  activity.nextAttemptAtMs = event.nextAttemptAtMs;
-  activity.heartbeat = event.heartbeat;
 }

@@ -9,7 +9,7 @@ import { OutcomeUnknownError, type ActorHost, type ActorRef, type HostId } from 
 import type { CodeDirectory, WorkflowCode } from './code-directory.ts';
 import { SessionBody } from './command.ts';
 import { isOutOfReach, ValidationError } from './errors.ts';
-import type { ExecutorSession, LateAnswer } from './executor.ts';
+import type { ExecutorAnswer, ExecutorSession, LateAnswer } from './executor.ts';
 import { encodeEvent, type HistoryEvent, type InputEvent } from './history.ts';
 import type { SessionsActor } from './hosted-sessions.ts';
 import { HISTORY_PAGE_LENGTH, SESSION_CALL_TIMEOUT_MS, SESSION_TRIES_MAX } from './limits.ts';
@@ -17,11 +17,14 @@ import { pagesOf } from './payload.ts';
 import type { RunIdentity } from './run.ts';
 import { faultOf, openWorkOf, turnOf, type SessionOpening, type WireAnswer } from './session-wire.ts';
 import type { Failure } from './status.ts';
+import type { WorkerDirectory } from './worker-directory.ts';
+import type { ExecutionOrigin } from './worker-port.ts';
 
 /** What sessions need of their host. */
 export interface RemoteSessionServices {
   readonly host: ActorHost;
   readonly directory: CodeDirectory;
+  readonly workers: WorkerDirectory;
   readonly sessions: SessionsActor;
   /** Tells an instance that a session of it has an answer. */
   answered(instanceId: string, session: ExecutorSession): void;
@@ -37,11 +40,14 @@ export class RemoteSessions {
     this.#services = services;
   }
 
-  open(code: WorkflowCode, identity: RunIdentity): ExecutorSession {
+  open(code: WorkflowCode, identity: RunIdentity, origin: ExecutionOrigin): ExecutorSession {
     const services = this.#services();
+    const { name, version, onWorkers } = code;
     const sessionId = `${services.host.hostId}/${++this.#opened}`;
-    const hostId = services.directory.hostsOf(code, identity.instanceId)[0];
-    const opening = { ...identity, name: code.name, version: code.version };
+    const hostId = onWorkers
+      ? services.workers.peerFor('workflow', name, version, identity.instanceId)
+      : services.directory.hostsOf(code, identity.instanceId)[0];
+    const opening = { ...identity, name, version, origin: onWorkers ? origin : undefined };
     return new RemoteSession(services, hostId ?? '', sessionId, opening);
   }
 
@@ -69,6 +75,8 @@ export class RemoteSessions {
 
 class RemoteSession implements ExecutorSession {
   readonly sessionId: string;
+  readonly takesMany: boolean;
+  readonly replaysLate = true;
   readonly #services: RemoteSessionServices;
   readonly #hostId: HostId;
   readonly #opening: SessionOpening;
@@ -81,6 +89,7 @@ class RemoteSession implements ExecutorSession {
     this.#services = services;
     this.#hostId = hostId;
     this.#opening = opening;
+    this.takesMany = opening.origin !== undefined;
   }
 
   replay(past: () => Promise<readonly HistoryEvent[]>): undefined {
@@ -103,11 +112,17 @@ class RemoteSession implements ExecutorSession {
     });
   }
 
-  dispatch(turnId: number, event: InputEvent): false {
+  dispatch(turnId: number, event: InputEvent, _receiver: ExecutorAnswer, more: readonly InputEvent[]): false {
     const opening = this.#opened ? undefined : this.#opening;
     this.#opened = true;
     const { host } = this.#services;
-    void this.#answer(() => this.#ask((ref) => ref.turn(host.hostId, this.sessionId, opening, turnId, event)));
+    void this.#answer(async () => {
+      let answer: WireAnswer;
+      do {
+        answer = await this.#ask((ref) => ref.turn(host.hostId, this.sessionId, opening, turnId, event, more));
+      } while (answer.kind === 'waiting' && !this.#closed);
+      return answer;
+    });
     return false;
   }
 

@@ -9,11 +9,15 @@ import type { RetryPolicy } from './retry.ts';
 import type { RunIdentity } from './run.ts';
 import { SmallMap } from './small-map.ts';
 import type { Failure } from './status.ts';
+import type { HistoryEvent, TurnBegan } from './history.ts';
+import type { ExecutionOrigin } from './worker-port.ts';
 
 /** What is to be run for whom. */
 export interface SessionOpening extends RunIdentity {
   readonly name: string;
   readonly version: string;
+  /** Undefined: a definition of the host runs it, else its workers do. */
+  readonly origin: ExecutionOrigin | undefined;
 }
 
 /** Options without their functions. `asked`: there is a `retryIf`. */
@@ -48,7 +52,11 @@ export type WireAnswer =
       readonly outcome: Outcome | undefined;
       readonly fault: WireFault | undefined;
       readonly bufferedEvents: number;
+      readonly began?: TurnBegan | undefined;
+      readonly history?: readonly HistoryEvent[] | undefined;
     }
+  /** It takes longer: ask again. */
+  | { readonly kind: 'waiting' }
   | { readonly kind: 'fault'; readonly fault: WireFault }
   /** There is no such session, or no such code. */
   | { readonly kind: 'lost' };
@@ -109,7 +117,7 @@ export function openWorkOf(
   return open;
 }
 
-export function wireTurn({ turnId, commands, outcome, fault, bufferedEvents }: TurnAnswer): WireAnswer {
+export function wireTurn({ turnId, commands, outcome, fault, bufferedEvents, began, history }: TurnAnswer): WireAnswer {
   return {
     kind: 'turn',
     turnId,
@@ -121,11 +129,13 @@ export function wireTurn({ turnId, commands, outcome, fault, bufferedEvents }: T
     outcome,
     fault: fault === undefined ? undefined : wireFault(fault),
     bufferedEvents,
+    began,
+    history,
   };
 }
 
 export function turnOf(
-  { turnId, commands, outcome, fault, bufferedEvents }: WireAnswer & { kind: 'turn' },
+  { turnId, commands, outcome, fault, bufferedEvents, began, history }: WireAnswer & { kind: 'turn' },
   closure: SessionBody,
 ): TurnAnswer {
   return {
@@ -138,6 +148,8 @@ export function turnOf(
     outcome,
     fault: fault === undefined ? undefined : faultOf(fault),
     bufferedEvents,
+    began,
+    history,
   };
 }
 

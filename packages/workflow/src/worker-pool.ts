@@ -1,0 +1,406 @@
+// The workers that are connected to this host, and what there is for them to do. Requests come from the engine; each is handed
+// out as an item, to one worker at a time, until one of them answers.
+//
+// The pool knows nothing of what is durable, of other hosts or of how workers are reached: whoever offers a request offers it
+// again after a crash, takes it elsewhere when it is lost here, and decides what an answer is worth.
+//
+//  P1  A request ends once: answered, lost or withdrawn. Whoever offered it hears of the first two.
+//  P2  Of one instance one turn is out at a time, and of one activity one attempt: what is offered under the key of another
+//      request withdraws that.
+//  P3  Only the answer to the dispatch that is out counts. What was taken back is out no more, and goes out under a new token.
+//  P4  A worker has never more in hand than it said, and nothing that its filters leave out. Nothing is sent to it once it is
+//      closed; what it had in hand then waits in front of all others.
+//  P5  Nothing waits that a worker with room may take, but for what shall rather not go to that one: for so long at most.
+//      Neither kind waits for the other, nor anything for what needs other code.
+//  P6  A request is lost as soon as no worker that is connected may take it, and not before.
+//  P7  A worker remembers the history of an execution from its answer to a turn until the next turn of that execution goes
+//      out, to whomever: what becomes of a turn that is not answered nobody knows.
+//  P8  Items go out, and requests are lost, from a microtask of the pool: never inside a call of the engine or of whoever
+//      connects workers. These may call the pool from inside whatever it calls.
+
+import type { Clock, Logger } from '@troupe/actors';
+import type { ActivityResult } from './activity-runner.ts';
+import { Alarms } from './alarms.ts';
+import { CoveredCode, type ListedCode } from './covered-code.ts';
+import { KeptHistories } from './kept-histories.ts';
+import {
+  ABANDON_DELAY_MS_MAX,
+  ABANDON_DELAY_MS_MIN,
+  ACTIVITY_LEASE_MS,
+  LEASE_GROWTH_MAX,
+  RATHER_ANOTHER_MS,
+  TURN_LEASE_MS,
+} from './limits.ts';
+import type { ActivityRequest, TurnRequest } from './pool-request.ts';
+import { ConnectedWorker, PooledItem, type WorkKind } from './pooled-item.ts';
+import { WaitingItems } from './waiting-items.ts';
+import type { ActivityItem, ItemInHand, WorkerConnection, WorkerHub, WorkerTurn, WorkflowItem } from './worker-port.ts';
+
+/** What the workers of a host may run: plain data, for other hosts. */
+export interface WorkerSummary {
+  readonly workflows: ListedCode;
+  readonly activities: ListedCode;
+}
+
+/** How much there is of what. */
+export interface WorkerPoolCounts {
+  readonly connected: number;
+  /** Until a worker has room, or until they may be given out again. */
+  readonly waiting: Readonly<Record<WorkKind, number>>;
+  readonly inHand: Readonly<Record<WorkKind, number>>;
+}
+
+export class WorkerPool implements WorkerHub {
+  readonly #logger: Logger;
+  readonly #random: () => number;
+  readonly #leaseMs: Readonly<Record<WorkKind, number>>;
+  readonly #onChanged: () => void;
+  readonly #workers = new Set<ConnectedWorker>();
+  /** Requests that are not over, by kind and key. */
+  readonly #items = { workflow: new Map<string, PooledItem>(), activity: new Map<string, PooledItem>() };
+  readonly #waiting = { workflow: new WaitingItems(), activity: new WaitingItems() };
+  readonly #resting = new Set<PooledItem>();
+  readonly #out = new Map<string, PooledItem>();
+  readonly #alarms: Alarms<PooledItem>;
+  readonly #kept = new KeptHistories();
+  /** Workers that may have room for something that waits. */
+  readonly #ready = new Set<ConnectedWorker>();
+  /** What all of them cover together, made when it is asked for. */
+  #covered: Readonly<Record<WorkKind, CoveredCode>> | undefined;
+  /** The summary, as text, that was last told. */
+  #told: string;
+  /** Workers have come or gone, or something was offered that none may take. */
+  #unsettled = false;
+  #scheduled = false;
+  #stopped = false;
+  #dispatches = 0;
+
+  /** @param parts `onChanged` is called when the summary has changed, never inside another call. */
+  constructor(parts: {
+    readonly clock: Clock;
+    readonly logger: Logger;
+    readonly random: () => number;
+    readonly onChanged: () => void;
+    readonly turnLeaseMs?: number | undefined;
+    readonly activityLeaseMs?: number | undefined;
+  }) {
+    this.#logger = parts.logger;
+    this.#random = parts.random;
+    this.#onChanged = parts.onChanged;
+    this.#leaseMs = {
+      workflow: parts.turnLeaseMs ?? TURN_LEASE_MS,
+      activity: parts.activityLeaseMs ?? ACTIVITY_LEASE_MS,
+    };
+    this.#alarms = new Alarms(parts.clock, (due) => {
+      // As when a worker is closed.
+      for (const item of due.toReversed()) this.#rung(item);
+    });
+    this.#told = JSON.stringify(this.summary());
+  }
+
+  get connected(): number {
+    return this.#workers.size;
+  }
+
+  counts(): WorkerPoolCounts {
+    const inHand = { workflow: 0, activity: 0 };
+    for (const { inHandOf } of this.#workers) {
+      inHand.workflow += inHandOf.workflow;
+      inHand.activity += inHandOf.activity;
+    }
+    const waiting = {
+      workflow: this.#items.workflow.size - inHand.workflow,
+      activity: this.#items.activity.size - inHand.activity,
+    };
+    return { connected: this.connected, waiting, inHand };
+  }
+
+  /** Whether a worker that is connected may be given this. */
+  mayRun(kind: WorkKind, name: string, version: string): boolean {
+    return this.#coverage()[kind].covers(name, version);
+  }
+
+  summary(): WorkerSummary {
+    const { workflow, activity } = this.#coverage();
+    return { workflows: workflow.listed(), activities: activity.listed() };
+  }
+
+  /** Gives it to a worker, now or when one has room. Once it is withdrawn nobody hears of it any more. */
+  offer(request: TurnRequest | ActivityRequest): { withdraw(): void } {
+    const key = keyOf(request.instanceId, request.sequence);
+    const items = this.#items[request.kind];
+    const former = items.get(key);
+    if (former !== undefined) this.#end(former);
+    const item = new PooledItem(request, key);
+    items.set(key, item);
+    this.#waiting[request.kind].push(item);
+    if (!this.mayRun(request.kind, request.name, request.version)) this.#unsettled = true;
+    this.#wake(item);
+    this.#schedule();
+    return { withdraw: () => this.#end(item) };
+  }
+
+  /** What workers remember of an execution does not hold: it goes on from what is stored. */
+  forget(executionId: string): void {
+    this.#kept.forget(executionId);
+  }
+
+  connect(connection: WorkerConnection): { close(): void } {
+    const worker = new ConnectedWorker(connection);
+    if (this.#stopped) return { close: () => {} };
+    this.#workers.add(worker);
+    this.#coverageChanged();
+    this.#ready.add(worker);
+    return { close: () => this.#close(worker) };
+  }
+
+  turnInHand(instanceId: string): ItemInHand<WorkflowItem> | undefined {
+    return this.#items.workflow.get(instanceId)?.dispatch as ItemInHand<WorkflowItem> | undefined;
+  }
+
+  activityInHand(instanceId: string, sequence: number): ItemInHand<ActivityItem> | undefined {
+    return this.#items.activity.get(keyOf(instanceId, sequence))?.dispatch as ItemInHand<ActivityItem> | undefined;
+  }
+
+  completeTurn(instanceId: string, token: string, turn: WorkerTurn): boolean {
+    const item = this.#items.workflow.get(instanceId);
+    if (!isOut(item, token)) return false;
+    const { worker } = item.dispatch!;
+    const request = item.request as TurnRequest;
+    this.#end(item);
+    const goesOn = turn.outcome === undefined && turn.history === undefined && turn.stalled === undefined;
+    if (worker.connection.keepsHistory && goesOn) this.#kept.keep(request.executionId, worker, request.length);
+    request.answered(turn);
+    return true;
+  }
+
+  completeActivity(instanceId: string, sequence: number, token: string, result: ActivityResult): boolean {
+    const item = this.#items.activity.get(keyOf(instanceId, sequence));
+    if (!isOut(item, token)) return false;
+    this.#end(item);
+    (item.request as ActivityRequest).answered(result);
+    return true;
+  }
+
+  abandon(token: string): boolean {
+    const item = this.#out.get(token);
+    if (item === undefined) return false;
+    item.avoided = this.#takenBack(item);
+    item.phase = 'resting';
+    this.#resting.add(item);
+    const delayMs = Math.min(ABANDON_DELAY_MS_MIN * 2 ** item.timesAbandoned, ABANDON_DELAY_MS_MAX);
+    item.timesAbandoned += 1;
+    this.#alarms.set(item, delayMs);
+    return true;
+  }
+
+  /** Whatever has not ended is lost. Nothing is sent any more. */
+  stop(): void {
+    this.#stopped = true;
+    for (const worker of this.#workers) worker.connected = false;
+    this.#workers.clear();
+    this.#ready.clear();
+    this.#covered = undefined;
+    this.#loseAll([...this.#items.workflow.values(), ...this.#items.activity.values()]);
+    this.#alarms.stop();
+  }
+
+  #close(worker: ConnectedWorker): void {
+    if (!worker.connected) return;
+    worker.connected = false;
+    this.#workers.delete(worker);
+    this.#ready.delete(worker);
+    this.#kept.forgetAll(worker);
+    // From the last to the first: in front of all others they are in their order again.
+    for (const item of [...worker.inHand].toReversed()) {
+      this.#takenBack(item);
+      this.#await(item, undefined);
+    }
+    this.#coverageChanged();
+  }
+
+  #coverage(): Readonly<Record<WorkKind, CoveredCode>> {
+    if (this.#covered === undefined) {
+      const all = [...this.#workers];
+      this.#covered = {
+        workflow: CoveredCode.merged(all.map(({ covered }) => covered.workflow)),
+        activity: CoveredCode.merged(all.map(({ covered }) => covered.activity)),
+      };
+    }
+    return this.#covered;
+  }
+
+  #coverageChanged(): void {
+    this.#covered = undefined;
+    this.#unsettled = true;
+    this.#schedule();
+  }
+
+  /** Ends it, wherever it is. */
+  #end(item: PooledItem): void {
+    const { request, key, phase } = item;
+    if (phase === 'over') return;
+    if (phase === 'out') this.#takenBack(item);
+    else if (phase === 'resting') this.#resting.delete(item);
+    else this.#waiting[request.kind].remove(item);
+    this.#alarms.clear(item);
+    item.phase = 'over';
+    this.#items[request.kind].delete(key);
+  }
+
+  /** It is out no more. Whoever calls this says what it is instead. Gives the worker that had it. */
+  #takenBack(item: PooledItem): ConnectedWorker {
+    const { worker, item: sent } = item.dispatch!;
+    item.dispatch = undefined;
+    this.#out.delete(sent.token);
+    this.#alarms.clear(item);
+    worker.remove(item);
+    if (worker.connected) {
+      this.#ready.add(worker);
+      this.#schedule();
+    }
+    return worker;
+  }
+
+  /** In front of all others; not for the worker to avoid, if there is another one that may take it. */
+  #await(item: PooledItem, avoided: ConnectedWorker | undefined): void {
+    item.phase = 'waiting';
+    item.avoided = this.#hasOther(item, avoided) ? avoided : undefined;
+    this.#waiting[item.request.kind].unshift(item);
+    if (item.avoided !== undefined) this.#alarms.set(item, RATHER_ANOTHER_MS);
+    this.#wake(item);
+    this.#schedule();
+  }
+
+  #hasOther({ request }: PooledItem, avoided: ConnectedWorker | undefined): boolean {
+    if (avoided === undefined || !avoided.connected) return false;
+    for (const worker of this.#workers) if (worker !== avoided && worker.mayTake(request)) return true;
+    return false;
+  }
+
+  #rung(item: PooledItem): void {
+    if (item.phase === 'resting') {
+      this.#resting.delete(item);
+      this.#await(item, item.avoided);
+    } else if (item.phase === 'waiting') {
+      this.#waiting[item.request.kind].remove(item);
+      this.#await(item, undefined);
+    } else {
+      const { kind, instanceId, name } = item.request;
+      this.#logger.warn({ kind, name, instanceId }, 'a worker did not answer in time: it is given out again');
+      item.leasesLost += 1;
+      this.#await(item, this.#takenBack(item));
+    }
+  }
+
+  #wake(item: PooledItem): void {
+    for (const worker of this.#workers)
+      if (worker !== item.avoided && worker.hasRoom(item.request.kind) && worker.mayTake(item.request))
+        this.#ready.add(worker);
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      if (this.#unsettled) this.#settle();
+      this.#giveOut();
+    });
+  }
+
+  /** Takes in that workers have come or gone. */
+  #settle(): void {
+    this.#unsettled = false;
+    const covered = this.#coverage();
+    for (const kind of ['workflow', 'activity'] as const) {
+      const alone = this.#waiting[kind].avoiding().filter((item) => !this.#hasOther(item, item.avoided));
+      for (const item of alone.sort((a, b) => b.order - a.order)) {
+        this.#waiting[kind].remove(item);
+        this.#alarms.clear(item);
+        this.#await(item, undefined);
+      }
+    }
+    const summary = JSON.stringify(this.summary());
+    if (summary !== this.#told && !this.#stopped) {
+      this.#told = summary;
+      this.#onChanged();
+    }
+    const resting = [...this.#resting].filter(
+      ({ request }) => !this.mayRun(request.kind, request.name, request.version),
+    );
+    this.#loseAll([
+      ...this.#waiting.workflow.uncovered(covered.workflow),
+      ...this.#waiting.activity.uncovered(covered.activity),
+      ...resting,
+    ]);
+  }
+
+  #loseAll(items: readonly PooledItem[]): void {
+    for (const item of items) {
+      // Whoever heard of one before may have withdrawn it.
+      if (item.phase === 'over') continue;
+      this.#end(item);
+      item.request.lost();
+    }
+  }
+
+  #giveOut(): void {
+    for (let worker = this.#leastLoaded(); worker !== undefined; worker = this.#leastLoaded()) {
+      const item = this.#nextFor(worker);
+      if (item === undefined) this.#ready.delete(worker);
+      else this.#give(item, worker);
+    }
+  }
+
+  /** … and of these the one that has not been given anything for the longest. */
+  #leastLoaded(): ConnectedWorker | undefined {
+    let least: ConnectedWorker | undefined;
+    for (const worker of this.#ready) {
+      const less = least === undefined ? -1 : worker.inHand.size - least.inHand.size;
+      if (less < 0 || (less === 0 && worker.lastDispatch < least!.lastDispatch)) least = worker;
+    }
+    return least;
+  }
+
+  #nextFor(worker: ConnectedWorker): PooledItem | undefined {
+    const first = (kind: WorkKind): PooledItem | undefined =>
+      worker.hasRoom(kind) ? this.#waiting[kind].first(worker, worker.covered[kind]) : undefined;
+    return worker.lastKind === 'activity'
+      ? (first('workflow') ?? first('activity'))
+      : (first('activity') ?? first('workflow'));
+  }
+
+  #give(item: PooledItem, worker: ConnectedWorker): void {
+    const { request } = item;
+    const { connection } = worker;
+    const { kind, executionId } = request;
+    const number = ++this.#dispatches;
+    const token = `${number.toString(36)}-${Math.floor(this.#random() * 2 ** 50).toString(36)}`;
+    const sent = request.item(token, kind === 'workflow' ? this.#kept.take(executionId, worker) : 0);
+    this.#waiting[kind].remove(item);
+    // It may avoid another worker until then.
+    this.#alarms.set(item, this.#leaseMs[kind] * Math.min(2 ** item.leasesLost, LEASE_GROWTH_MAX));
+    item.phase = 'out';
+    item.dispatch = { item: sent, connection, worker };
+    this.#out.set(token, item);
+    worker.add(item);
+    worker.lastKind = kind;
+    worker.lastDispatch = number;
+    try {
+      connection.send(sent);
+    } catch (error) {
+      // It is in hand until it is closed, or until its lease runs out.
+      this.#logger.error({ kind, instanceId: request.instanceId, err: error }, 'an item could not be sent to a worker');
+    }
+  }
+}
+
+function isOut(item: PooledItem | undefined, token: string): item is PooledItem {
+  const current = item?.dispatch?.item.token;
+  return current !== undefined && (token === '' || token === current);
+}
+
+function keyOf(instanceId: string, sequence: number | undefined): string {
+  return sequence === undefined ? instanceId : `${sequence} ${instanceId}`;
+}

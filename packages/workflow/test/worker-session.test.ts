@@ -1,0 +1,297 @@
+// Workflows and activities that workers of other languages run.
+
+import { TextPayload } from '@troupe/actors';
+import { expect, test } from 'vitest';
+import { activity, workflow } from '../src/index.ts';
+import { testHost } from '../src/testing.ts';
+import { TestCluster } from './cluster.ts';
+import { startWorker, type Program } from './worker.ts';
+
+const upper = { upper: (name: string) => name.toUpperCase() };
+
+const greet: Program = function* (ctx, name: string) {
+  const [first] = yield { all: [ctx.activity('upper', name)] };
+  ctx.status('greeted');
+  const [second] = yield { all: [ctx.activity('upper', `${name}!`)] };
+  return [first, second];
+};
+
+test('a worker runs a workflow and its activities', async () => {
+  await using t = await testHost();
+  const worker = startWorker(t.host, { workflows: { greet }, activities: upper });
+  await t.settle();
+  const instance = await t.workflows.start('greet', { instanceId: 'i', input: 'ann' });
+  await t.settle();
+  expect(await instance.result()).toEqual(['ANN', 'ANN!']);
+  expect(await instance.get()).toMatchObject({ runtimeStatus: 'completed', customStatus: 'greeted', input: 'ann' });
+  const { events } = await instance.history();
+  expect(events.map(({ type }) => type)).toEqual([
+    'WorkflowStarted',
+    'TurnBegan',
+    'ActivityScheduled',
+    'TurnBegan',
+    'ActivityCompleted',
+    'ActivityScheduled',
+    'TurnBegan',
+    'ActivityCompleted',
+    'WorkflowCompleted',
+  ]);
+  // Each turn has all that was before it.
+  expect(worker.turns.map(({ past, events: fresh }) => [past.length, fresh.length])).toEqual([
+    [0, 1],
+    [3, 1],
+    [6, 1],
+  ]);
+});
+
+test('without a worker a start is accepted and waits; management calls are answered all the while', async () => {
+  await using t = await testHost();
+  const instance = await t.workflows.start('greet', { instanceId: 'i', input: 'ann', allowUnregistered: true });
+  await t.workflows.raiseEvent('i', 'early', 1);
+  await t.workflows.suspend('i');
+  expect(await instance.get()).toMatchObject({ runtimeStatus: 'suspended' });
+  await t.workflows.resume('i');
+  expect(await instance.get()).toMatchObject({ runtimeStatus: 'pending' });
+  startWorker(t.host, { workflows: { greet }, activities: upper });
+  await t.advance('5s');
+  expect(await instance.result()).toEqual(['ANN', 'ANN!']);
+});
+
+test('a worker that goes leaves its instances running; another one goes on, in this host or the next', async () => {
+  await using t = await testHost();
+  const first = startWorker(t.host, { workflows: { greet }, activities: upper });
+  await t.settle();
+  first.hold();
+  await t.workflows.start('greet', { instanceId: 'i', input: 'ann' });
+  await t.workflows.start('greet', { instanceId: 'j', input: 'bob' });
+  await t.settle();
+  first.close();
+  await t.settle();
+  first.release();
+  await t.advance('10s');
+  expect(await t.workflows.get('i')).toMatchObject({ runtimeStatus: 'pending' });
+  const second = startWorker(t.host, { workflows: { greet }, activities: upper });
+  await t.advance('10s');
+  expect(await t.workflows.result('i')).toEqual(['ANN', 'ANN!']);
+  expect(await t.workflows.result('j')).toEqual(['BOB', 'BOB!']);
+  second.close();
+
+  await using next = await t.crash();
+  expect(await next.workflows.get('j')).toMatchObject({ runtimeStatus: 'completed' });
+});
+
+test('whatever has been acknowledged when the host dies is there for the next worker', async () => {
+  const waits: Program = function* (ctx) {
+    const got: unknown[] = [];
+    for (let count = 0; count < 3; count++) got.push(yield { event: 'go' });
+    const [done] = yield { all: [ctx.activity('upper', 'x')] };
+    return [...got, done];
+  };
+  await using t = await testHost();
+  const worker = startWorker(t.host, { workflows: { waits }, activities: upper });
+  await t.settle();
+  await t.workflows.start('waits', { instanceId: 'i' });
+  await t.settle();
+  await t.workflows.raiseEvent('i', 'go', 1);
+  await t.settle();
+  worker.hold();
+  await t.workflows.raiseEvent('i', 'go', 2);
+  await t.workflows.raiseEvent('i', 'go', 3);
+  await t.settle();
+  await using next = await t.crash();
+  await next.advance('5s');
+  expect(await next.workflows.get('i')).toMatchObject({ runtimeStatus: 'running' });
+  startWorker(next.host, { workflows: { waits }, activities: upper });
+  await next.advance('20s');
+  expect(await next.workflows.result('i')).toEqual([1, 2, 3, 'X']);
+});
+
+test('all that comes while a turn is out goes into the next one', async () => {
+  const wide: Program = function* (ctx, count: number) {
+    const results: unknown[] = yield {
+      all: Array.from({ length: count }, (_, index) => ctx.activity('upper', `${index}`)),
+    };
+    return results.length;
+  };
+  await using t = await testHost();
+  const worker = startWorker(t.host, { workflows: { wide }, activities: upper });
+  await t.settle();
+  await t.workflows.start('wide', { instanceId: 'i', input: 500 });
+  await t.settle();
+  expect(await t.workflows.result('i')).toBe(500);
+  expect(worker.attempts).toHaveLength(500);
+  expect(worker.turns.length).toBeLessThan(100);
+});
+
+test('timers, children, events to others, continue-as-new', async () => {
+  const leaf: Program = function* (ctx, name: string) {
+    yield { all: [ctx.timer(1_000)] };
+    return `leaf ${name}`;
+  };
+  const round: Program = function* (ctx, count: number) {
+    const [output] = yield { all: [ctx.child('leaf', `leaf-${count}`, `of ${count}`)] };
+    const go = yield { event: 'go' };
+    if (count < 3) ctx.continueAsNew(count + 1);
+    else ctx.send('listener', 'told', [output, go]);
+    return [output, go];
+  };
+  const listener: Program = function* () {
+    return yield { event: 'told' };
+  };
+  await using t = await testHost();
+  startWorker(t.host, { workflows: { leaf, round, listener } });
+  await t.settle();
+  await t.workflows.start('listener', { instanceId: 'listener' });
+  await t.workflows.start('round', { instanceId: 'i', input: 1 });
+  for (const go of ['a', 'b', 'c']) await t.workflows.raiseEvent('i', 'go', go);
+  await t.advance('10s');
+  expect(await t.workflows.result('i')).toEqual(['leaf of 3', 'c']);
+  expect(await t.workflows.result('listener')).toEqual(['leaf of 3', 'c']);
+  expect(await t.workflows.get('leaf-2')).toMatchObject({ parent: { instanceId: 'i' }, output: 'leaf of 2' });
+});
+
+test('terminate wins over a turn that is out, and the answer counts for nothing', async () => {
+  await using t = await testHost();
+  const worker = startWorker(t.host, { workflows: { greet }, activities: upper });
+  await t.settle();
+  worker.hold();
+  await t.workflows.start('greet', { instanceId: 'i', input: 'ann' });
+  await t.settle();
+  await t.workflows.terminate('i', { output: 'enough' });
+  expect(await t.workflows.get('i')).toMatchObject({ runtimeStatus: 'terminated', output: 'enough' });
+  worker.release();
+  await t.settle();
+  expect(worker.attempts).toEqual([]);
+  expect(await t.workflows.get('i')).toMatchObject({ runtimeStatus: 'terminated', output: 'enough' });
+});
+
+test('a suspended instance is given no turn; the answer of one that is out waits for the resume', async () => {
+  await using t = await testHost();
+  const worker = startWorker(t.host, { workflows: { greet }, activities: upper });
+  await t.settle();
+  worker.hold();
+  await t.workflows.start('greet', { instanceId: 'i', input: 'ann' });
+  await t.settle();
+  await t.workflows.suspend('i');
+  worker.release();
+  await t.settle();
+  expect(await t.workflows.get('i')).toMatchObject({ runtimeStatus: 'suspended' });
+  expect(worker.items).toHaveLength(1);
+  await t.workflows.resume('i');
+  await t.settle();
+  expect(await t.workflows.result('i')).toEqual(['ANN', 'ANN!']);
+});
+
+test('TypeScript and workers call each other: activities and children both ways', async () => {
+  const local = activity('local', (_ctx, value: string) => `local ${value}`);
+  const mixed = workflow('mixed', async (ctx, name: string) => [
+    await ctx.callActivity('upper', name),
+    await ctx.callChildWorkflow('remote', name, { instanceId: 'remote-child' }),
+  ]);
+  const inner = workflow('inner', async (_ctx, name: string) => ({ inner: name }));
+  const remote: Program = function* (ctx, name: string) {
+    const [first, second] = yield { all: [ctx.activity('local', name), ctx.child('inner', 'inner-child', name)] };
+    return { first, second };
+  };
+  await using t = await testHost({ workflows: [mixed, inner], activities: [local] });
+  startWorker(t.host, { workflows: { remote }, activities: upper });
+  await t.settle();
+  const instance = await t.workflows.start(mixed, { input: 'ann' });
+  await t.settle();
+  expect(await instance.result()).toEqual(['ANN', { first: 'local ann', second: { inner: 'ann' } }]);
+});
+
+test('a failed activity of a worker fails its workflow there, and is tried again where TypeScript says so', async () => {
+  let tries = 0;
+  const flaky = {
+    flaky: () => {
+      tries += 1;
+      if (tries < 3) throw new Error(`try ${tries}`);
+      return tries;
+    },
+  };
+  const once: Program = function* (ctx) {
+    const [result] = yield { all: [ctx.activity('flaky')] };
+    return result;
+  };
+  const patient = workflow('patient', (ctx) =>
+    ctx.callActivity('flaky', undefined, { retry: { maxAttempts: 5, initialIntervalMs: 10 } }),
+  );
+  await using t = await testHost({ workflows: [patient] });
+  startWorker(t.host, { workflows: { once }, activities: flaky });
+  await t.settle();
+  await t.workflows.start('once', { instanceId: 'i' });
+  await t.settle();
+  expect(await t.workflows.get('i')).toMatchObject({
+    runtimeStatus: 'failed',
+    failure: { type: 'ProgramError', message: 'try 1' },
+  });
+  const instance = await t.workflows.start(patient);
+  await t.advance('10s');
+  expect(await instance.result()).toBe(3);
+});
+
+test('an activity of a worker that goes is given to another; while there is none it waits, for longer than a minute', async () => {
+  await using t = await testHost();
+  const first = startWorker(t.host, { workflows: { greet } });
+  const busy = startWorker(t.host, {
+    activities: upper,
+    filters: { workflows: [], activities: [{ name: 'upper', versions: [] }] },
+  });
+  await t.settle();
+  busy.hold();
+  await t.workflows.start('greet', { instanceId: 'i', input: 'ann' });
+  await t.settle();
+  first.close();
+  busy.close();
+  await t.advance('10m');
+  expect(await t.workflows.get('i')).toMatchObject({ runtimeStatus: 'running' });
+  startWorker(t.host, { workflows: { greet }, activities: upper });
+  await t.advance('10s');
+  expect(await t.workflows.result('i')).toEqual(['ANN', 'ANN!']);
+});
+
+test('payloads are passed on as the text that they came as', async () => {
+  const echo: Program = function* () {
+    return yield { event: 'go' };
+  };
+  await using t = await testHost();
+  const worker = startWorker(t.host, { workflows: { echo } });
+  await t.settle();
+  const odd = ' {"a" : 12345678901234567890 } ';
+  await t.workflows.start('echo', { instanceId: 'i', input: new TextPayload(odd) });
+  await t.settle();
+  expect(worker.turns[0]!.events[0]).toMatchObject({ type: 'WorkflowStarted', input: { text: odd } });
+});
+
+test('a worker that keeps histories is told how much of one it has', async () => {
+  await using t = await testHost();
+  const worker = startWorker(t.host, { workflows: { greet }, activities: upper, keepsHistory: true });
+  await t.settle();
+  await t.workflows.start('greet', { instanceId: 'i', input: 'ann' });
+  await t.settle();
+  // The start and the beginning of the turn; then what it asked for is new as well.
+  expect(worker.turns.map(({ kept }) => kept)).toEqual([0, 2, 5]);
+});
+
+test('on several hosts a worker may be connected to any of them', async () => {
+  await using cluster = new TestCluster();
+  const a = await cluster.start('a', {});
+  const b = await cluster.start('b', {});
+  const first = startWorker(b, { workflows: { greet }, activities: upper });
+  await cluster.advance(1_000);
+  const instance = await a.workflows.start('greet', { instanceId: 'i', input: 'ann' });
+  await cluster.advance(5_000);
+  expect(await instance.result()).toEqual(['ANN', 'ANN!']);
+  expect(first.turns).toHaveLength(3);
+  // It goes, and one comes to a third host.
+  first.hold();
+  await a.workflows.start('greet', { instanceId: 'j', input: 'bob' });
+  await cluster.advance(30_000);
+  first.close();
+  await cluster.advance(30_000);
+  const c = await cluster.start('c', {});
+  startWorker(c, { workflows: { greet }, activities: upper });
+  await cluster.advance(60_000);
+  expect(await a.workflows.result('j')).toEqual(['BOB', 'BOB!']);
+});
