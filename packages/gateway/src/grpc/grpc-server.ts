@@ -18,6 +18,7 @@ import {
   type ServerWritableStream,
 } from '@grpc/grpc-js';
 import { consoleLogger, type CancelTimeout, type Logger } from '@troupe/actors';
+import type { WorkflowHost } from '@troupe/workflow';
 import { Access, isLoopbackAddress, type AccessOptions } from '../access.ts';
 import {
   DETAIL_LENGTH_MAX,
@@ -29,7 +30,7 @@ import {
   STREAM_ITEMS_MAX,
 } from '../limits.ts';
 import { failureOf, stopping } from './grpc-failure.ts';
-import { GrpcCall, type GatewayParts, type Rpc, type StreamRpc, type UnaryRpc, type WorkerHost } from './rpc.ts';
+import { GrpcCall, type GatewayParts, type Rpc, type StreamRpc, type UnaryRpc } from './rpc.ts';
 import { RPCS } from './service.ts';
 
 /** Settings of {@link serveGrpc}. */
@@ -63,7 +64,7 @@ export interface GrpcServer extends AsyncDisposable {
  *
  * @throws {TypeError} when the address is reachable by others and no auth is set, or for options that make no sense
  */
-export async function serveGrpc(host: WorkerHost, options: ServeGrpcOptions = {}): Promise<GrpcServer> {
+export async function serveGrpc(host: WorkflowHost, options: ServeGrpcOptions = {}): Promise<GrpcServer> {
   const hostname = options.hostname ?? '127.0.0.1';
   const access = new Access(options, () => false);
   if (!access.required && !isLoopbackAddress(hostname)) {
@@ -87,7 +88,7 @@ class ListeningServer implements GrpcServer {
   readonly #streams = new Set<Promise<void>>();
   #stopped: Promise<void> | undefined;
 
-  constructor(host: WorkerHost, access: Access, options: ServeGrpcOptions) {
+  constructor(host: WorkflowHost, access: Access, options: ServeGrpcOptions) {
     const messageBytesMax = checkedNumber('messageBytesMax', options.messageBytesMax ?? MESSAGE_BYTES_MAX, 2 ** 31 - 1);
     this.#access = access;
     this.#parts = {

@@ -9,12 +9,9 @@ import { GrpcFailure, stopping } from './grpc-failure.ts';
 import { codecOf, type Codec, type Dialect } from './schema.ts';
 import { status } from '@grpc/grpc-js';
 
-/** A host that workers can be connected to. */
-export type WorkerHost = WorkflowHost & { readonly workers: WorkerHub; readonly stored: InstanceReader };
-
 /** What is the same for all calls of a server. */
 export interface GatewayParts {
-  readonly host: WorkerHost;
+  readonly host: WorkflowHost;
   readonly logger: Logger;
   readonly appId: string;
   readonly messageBytesMax: number;
@@ -44,7 +41,7 @@ export class GrpcCall {
     this.traceparent = peer.traceparent;
   }
 
-  get workflows(): WorkerHost['workflows'] {
+  get workflows(): WorkflowHost['workflows'] {
     return this.parts.host.workflows;
   }
 
