@@ -176,9 +176,7 @@ class Known {
       const field = fields.get(name.toLowerCase());
       if (field === undefined || value === undefined) continue;
       const one = (part: unknown): unknown =>
-        field.resolvedType === null || 'values' in field.resolvedType
-          ? part
-          : this.subset(part, field.resolvedType);
+        field.resolvedType === null || 'values' in field.resolvedType ? part : this.subset(part, field.resolvedType);
       const seen = field.map
         ? (value as [string, unknown][]).map(([key, part]) => [key, one(part)])
         : field.repeated
