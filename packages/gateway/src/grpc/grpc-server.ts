@@ -172,7 +172,7 @@ class ListeningServer implements GrpcServer {
       await this.#checkCaller(rpc, call.metadata);
       const { signal } = going;
       await rpc.handle(call.request, this.#callOf(rpc, call.metadata, signal), {
-        write: (message) => signal.aborted || call.write(message),
+        write: (message) => call.cancelled || call.write(message),
         drained: () =>
           new Promise<void>((resolve) => {
             call.once('drain', resolve);
