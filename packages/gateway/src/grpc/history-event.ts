@@ -215,6 +215,7 @@ function executionStarted(name: string, input: unknown, { instanceId, executionI
         ? undefined
         : {
             taskScheduledId: parent.sequence,
+            name: wireText(parent.workflowName),
             orchestrationInstance: { instanceId: parent.instanceId, executionId: wireText(parent.executionId) },
           },
     scheduledStartTimestamp: origin.startAtMs === undefined ? undefined : wireTime(origin.startAtMs),
