@@ -209,7 +209,7 @@ describe('a workflow on a worker', () => {
       );
     await part(0, true, { id: 1, scheduleTask: { name: 'a' } });
     await part(1, false, { id: 2, scheduleTask: { name: 'b' } });
-    expect([(await worker.activity()).name, (await worker.activity()).name].toSorted()).toEqual(['a', 'b']);
+    expect(new Set([(await worker.activity()).name, (await worker.activity()).name])).toEqual(new Set(['a', 'b']));
   });
 
   test('whose parts do not fit together is given out again', async () => {
