@@ -196,6 +196,43 @@ describe('a workflow on a worker', () => {
     });
   });
 
+  test.each([
+    ['an activity without a name', { scheduleTask: {} }],
+    ['an activity of an endless name', { scheduleTask: { name: 'x'.repeat(5000) } }],
+    ['a child without a name', { createSubOrchestration: {} }],
+    ['a child of an id that none can have', { createSubOrchestration: { name: 'c', instanceId: 'x'.repeat(300) } }],
+    [
+      'a child with an endless version',
+      { createSubOrchestration: { name: 'c', version: { value: 'v'.repeat(5000) } } },
+    ],
+    ['an event to nobody', { sendEvent: { name: 'go' } }],
+    ['an event without a name', { sendEvent: { name: '', instance: { instanceId: 'other' } } }],
+    ['the end of nobody', { terminateOrchestration: {} }],
+    ['a timer in the far past', { createTimer: { fireAt: { seconds: -62135596800 } } }],
+    ['a timer beyond all time', { createTimer: { fireAt: { seconds: 2 ** 62 } } }],
+    ['a detached one without a name', { createDetachedWorkflow: {} }],
+  ])('that asks for %s goes on, or fails and says why', async (_what, action) => {
+    const worker = new Worker('dapr');
+    await start({ instanceId: 'i' });
+    await worker.answer(await worker.turn(), { id: 1, ...action });
+    await client.call('RaiseEvent', 'RaiseEventRequest', { instanceId: 'i', name: 'x' }, 'RaiseEventResponse');
+    const goesOn = async (): Promise<void> => {
+      for (;;) {
+        const { orchestratorRequest: turn, completionToken } = await worker.stream.next();
+        if (turn?.instanceId !== 'i') continue;
+        if (kinds(turn.newEvents).includes('eventRaised')) return;
+        await worker.answer({ ...turn, completionToken });
+      }
+    };
+    const fails = async (): Promise<void> => {
+      const { orchestrationStatus, failureDetails } = await ended('i');
+      expect(orchestrationStatus).toBe(3);
+      expect(failureDetails.errorMessage).not.toBe('');
+    };
+    await Promise.race([goesOn(), fails()]);
+    expect(bench.logger.errors).toEqual([]);
+  });
+
   test('may answer in parts', async () => {
     const worker = new Worker('microsoft');
     await start({ instanceId: 'i' });
