@@ -3,6 +3,7 @@
 import type { Command } from './command.ts';
 import type { StartedChild } from './executor.ts';
 import type { InstanceHistory } from './instance-history.ts';
+import type { StartRequest } from './instance-request.ts';
 import type { Context, InstanceServices } from './instance-services.ts';
 import type { InstanceState, ParentLink } from './instance-state.ts';
 import type { Failure } from './status.ts';
@@ -28,10 +29,21 @@ export class InstanceChildren {
   }
 
   start(ctx: Context, state: InstanceState, command: Command & { type: 'StartChild' }): void {
-    const { sequence, name, instanceId, input, detached } = command.event;
+    const { sequence, instanceId, detached } = command.event;
     this.#started ??= new Map();
     this.#started.set(sequence, { instanceId, detached, ended: detached });
-    ctx.send(this.#services.actor(), instanceId).startChild({
+    ctx.send(this.#services.actor(), instanceId).startChild(this.#request(state, command));
+  }
+
+  /** One that was started by the execution before a rewind. */
+  rewind(ctx: Context, state: InstanceState, command: Command & { type: 'StartChild' }, body: unknown): void {
+    const { instanceId } = command.event;
+    ctx.send(this.#services.actor(), instanceId).rewindChild(this.#request(state, command), body);
+  }
+
+  #request(state: InstanceState, command: Command & { type: 'StartChild' }): StartRequest {
+    const { sequence, name, input, detached } = command.event;
+    return {
       workflowName: name,
       version: command.version,
       input,
@@ -46,7 +58,7 @@ export class InstanceChildren {
         workflowName: state.workflowName,
       },
       patient: state.onWorkers,
-    });
+    };
   }
 
   /** Whether this is news: the child was waited for, and had not ended. */
@@ -55,6 +67,11 @@ export class InstanceChildren {
     if (child === undefined || child.ended || child.detached || child.instanceId !== childId) return false;
     child.ended = true;
     return true;
+  }
+
+  /** Whether its end is still to come, as far as the history tells. */
+  isOpen(sequence: number): boolean {
+    return this.#started?.get(sequence)?.ended === false;
   }
 
   /** Notes an end that is known already. */

@@ -60,6 +60,8 @@ export class InstanceState {
   leftBehind = NO_NUMBERS;
   /** Workers began it, and nobody else can read its history. */
   onWorkers = false;
+  /** It failed, and a worker is to rewrite its history before its code goes on. */
+  rewinding = false;
 
   #executionId: string | undefined;
   #executionIdOf = 0;
@@ -128,6 +130,7 @@ export class InstanceState {
       this.pinned,
       this.leftBehind.length === 0 ? null : this.leftBehind,
       this.onWorkers,
+      this.rewinding,
     ];
   }
 
@@ -170,6 +173,7 @@ export class InstanceState {
     state.pinned = fields[21] === true;
     state.leftBehind = (fields[22] as number[] | null | undefined) ?? NO_NUMBERS;
     state.onWorkers = fields[23] === true;
+    state.rewinding = fields[24] === true;
     return state;
   }
 }

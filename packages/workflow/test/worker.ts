@@ -34,6 +34,23 @@ export type Program = (ctx: ProgramContext, input: never) => Generator<Wait, unk
 const text = (value: unknown): TextPayload | undefined =>
   value === undefined ? undefined : new TextPayload(payloadText(value)!);
 
+/** The history that a turn rewinds, as the SDKs make it: without what failed; children that failed are to run again. */
+export function rewoundBy({ past, events, beganAtMs }: WorkflowItem): readonly HistoryEvent[] | undefined {
+  const [event] = events;
+  const hasEnded = past.some(({ type }) => type === 'WorkflowFailed');
+  if (event?.type !== 'MessageReceived' || event.kind !== 'executionRewound' || !hasEnded) return undefined;
+  if (events.length > 1) throw new Error('a rewind comes alone');
+  const failed = new Set(past.flatMap((one) => (one.type === 'ActivityFailed' ? [one.sequence] : [])));
+  const kept = past.filter(
+    (one) =>
+      one.type !== 'ActivityFailed' &&
+      one.type !== 'ChildFailed' &&
+      one.type !== 'WorkflowFailed' &&
+      !(one.type === 'ActivityScheduled' && failed.has(one.sequence)),
+  );
+  return [...kept, { type: 'TurnBegan', at: beganAtMs }, event];
+}
+
 /** Runs a program over what a turn brings. */
 export function turnOf(program: Program, { past, events, beganAtMs }: WorkflowItem): WorkerTurn {
   const recorded = new Set(past.flatMap((event) => ('sequence' in event ? [event.sequence] : [])));
@@ -230,13 +247,16 @@ class TestWorker {
     const { workers } = this.#host;
     if (item.kind === 'workflow') {
       const program = this.#options.workflows?.[item.origin.workflowName];
+      const history = rewoundBy(item);
       const turn: WorkerTurn =
-        program === undefined
-          ? {
-              commands: [],
-              outcome: { type: 'failed', failure: { type: 'NotRegistered', message: 'no such workflow' } },
-            }
-          : turnOf(program, item);
+        history !== undefined
+          ? { commands: [], outcome: undefined, history }
+          : program === undefined
+            ? {
+                commands: [],
+                outcome: { type: 'failed', failure: { type: 'NotRegistered', message: 'no such workflow' } },
+              }
+            : turnOf(program, item);
       workers.completeTurn(item.instanceId, item.token, turn);
       return;
     }
