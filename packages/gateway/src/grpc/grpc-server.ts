@@ -18,10 +18,10 @@ import {
   type ServerWritableStream,
 } from '@grpc/grpc-js';
 import { consoleLogger, type CancelTimeout, type Logger } from '@troupe/actors';
+import type { WorkflowHost } from '@troupe/workflow';
 import { Access, isLoopbackAddress, type AccessOptions } from '../access.ts';
 import {
   DETAIL_LENGTH_MAX,
-  FLOW_CONTROL_WINDOW_BYTES,
   KEEP_ALIVE_PING_MS,
   KEEP_ALIVE_PING_TIMEOUT_MS,
   MESSAGE_BYTES_MAX,
@@ -29,7 +29,7 @@ import {
   STREAM_ITEMS_MAX,
 } from '../limits.ts';
 import { failureOf, stopping } from './grpc-failure.ts';
-import { GrpcCall, type GatewayParts, type Rpc, type StreamRpc, type UnaryRpc, type WorkerHost } from './rpc.ts';
+import { GrpcCall, type GatewayParts, type Rpc, type StreamRpc, type UnaryRpc } from './rpc.ts';
 import { RPCS } from './service.ts';
 
 /** Settings of {@link serveGrpc}. */
@@ -63,7 +63,7 @@ export interface GrpcServer extends AsyncDisposable {
  *
  * @throws {TypeError} when the address is reachable by others and no auth is set, or for options that make no sense
  */
-export async function serveGrpc(host: WorkerHost, options: ServeGrpcOptions = {}): Promise<GrpcServer> {
+export async function serveGrpc(host: WorkflowHost, options: ServeGrpcOptions = {}): Promise<GrpcServer> {
   const hostname = options.hostname ?? '127.0.0.1';
   const access = new Access(options, () => false);
   if (!access.required && !isLoopbackAddress(hostname)) {
@@ -87,7 +87,7 @@ class ListeningServer implements GrpcServer {
   readonly #streams = new Set<Promise<void>>();
   #stopped: Promise<void> | undefined;
 
-  constructor(host: WorkerHost, access: Access, options: ServeGrpcOptions) {
+  constructor(host: WorkflowHost, access: Access, options: ServeGrpcOptions) {
     const messageBytesMax = checkedNumber('messageBytesMax', options.messageBytesMax ?? MESSAGE_BYTES_MAX, 2 ** 31 - 1);
     this.#access = access;
     this.#parts = {
@@ -103,7 +103,6 @@ class ListeningServer implements GrpcServer {
       'grpc.max_send_message_length': messageBytesMax,
       'grpc.keepalive_time_ms': KEEP_ALIVE_PING_MS,
       'grpc.keepalive_timeout_ms': KEEP_ALIVE_PING_TIMEOUT_MS,
-      'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
     });
     for (const rpc of RPCS) this.#register(rpc);
   }
@@ -173,7 +172,7 @@ class ListeningServer implements GrpcServer {
       await this.#checkCaller(rpc, call.metadata);
       const { signal } = going;
       await rpc.handle(call.request, this.#callOf(rpc, call.metadata, signal), {
-        write: (message) => signal.aborted || call.write(message),
+        write: (message) => call.cancelled || call.write(message),
         drained: () =>
           new Promise<void>((resolve) => {
             call.once('drain', resolve);

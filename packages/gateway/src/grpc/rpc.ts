@@ -9,12 +9,9 @@ import { GrpcFailure, stopping } from './grpc-failure.ts';
 import { codecOf, type Codec, type Dialect } from './schema.ts';
 import { status } from '@grpc/grpc-js';
 
-/** A host that workers can be connected to. */
-export type WorkerHost = WorkflowHost & { readonly workers: WorkerHub; readonly stored: InstanceReader };
-
 /** What is the same for all calls of a server. */
 export interface GatewayParts {
-  readonly host: WorkerHost;
+  readonly host: WorkflowHost;
   readonly logger: Logger;
   readonly appId: string;
   readonly messageBytesMax: number;
@@ -44,7 +41,7 @@ export class GrpcCall {
     this.traceparent = peer.traceparent;
   }
 
-  get workflows(): WorkerHost['workflows'] {
+  get workflows(): WorkflowHost['workflows'] {
     return this.parts.host.workflows;
   }
 
@@ -109,23 +106,26 @@ export type Rpc = UnaryRpc | StreamRpc;
 
 export const TASK_HUB = 'TaskHubSidecarService';
 
-/** A unary rpc whose messages are of the base: none of their fields is in dispute. */
+/** A unary rpc whose messages are of the base: none of their fields is in dispute, or the wire type tells. */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- names what is decoded
 export function unary<Request>(rpc: {
   readonly service?: string;
   readonly rpc: string;
   readonly scope: UnaryRpc['scope'];
   readonly request: string;
+  /** Whose meaning of the request's fields is read. */
+  readonly dialect?: Dialect;
   readonly response: string;
   handle(request: Request, call: GrpcCall): Promise<object>;
 }): UnaryRpc {
   const base = codecOf('base');
+  const reading = codecOf(rpc.dialect ?? 'base');
   return {
     kind: 'unary',
     service: rpc.service ?? TASK_HUB,
     rpc: rpc.rpc,
     scope: rpc.scope,
     handle: async (bytes, call) =>
-      base.encode(rpc.response, await rpc.handle(base.decode<Request>(rpc.request, bytes), call)),
+      base.encode(rpc.response, await rpc.handle(reading.decode<Request>(rpc.request, bytes), call)),
   };
 }

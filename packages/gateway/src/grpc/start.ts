@@ -1,6 +1,6 @@
 // Starts: which instance of the id gives way, and when the code may begin.
 
-import { isTerminal, WORKFLOW_STATUSES, type StartOptions, type WorkflowStatus } from '@troupe/workflow';
+import { isTerminal, WORKFLOW_STATUSES, type IfExists, type StartOptions } from '@troupe/workflow';
 import { checkName } from '../request-query.ts';
 import { invalid } from './grpc-failure.ts';
 import type { GrpcCall } from './rpc.ts';
@@ -31,9 +31,6 @@ export interface DecodedReusePolicy {
   readonly action: number;
 }
 
-/** What to do with an instance that has the id: the forms that the engine has, and that of a list of statuses. */
-type IfExists = StartOptions['ifExists'] | { readonly replace: readonly WorkflowStatus[] };
-
 const ACTION = { ignore: 1, terminate: 2 } as const;
 const REQUEST_TIME_FIELD = 10;
 
@@ -50,7 +47,7 @@ export function startOptionsOf(request: DecodedStart, call: GrpcCall): StartOpti
   return {
     instanceId: request.instanceId === '' ? undefined : request.instanceId,
     ...(input === undefined ? {} : { input }),
-    ifExists: ifExistsOf(request, call.dialect) as StartOptions['ifExists'],
+    ifExists: ifExistsOf(request, call.dialect),
     startAt,
     tags: { ...request.tags },
     version: version === '' ? undefined : version,
