@@ -35,7 +35,7 @@ export class EncodedHistory {
     for (const event of inWireOrder(events)) {
       let one = this.#encoded.get(event);
       if (one === undefined) {
-        const fields = workerEvent(event, execution, find, this.#codec);
+        const fields = workerEvent(event, execution, find, this.#codec) ?? rewoundEnd(event);
         one = fields === undefined ? NOTHING : this.#codec.encode('HistoryEvent', fields);
         this.#encoded.set(event, one);
       }
@@ -99,6 +99,11 @@ export class ShownHistory {
       bytes.push(this.#codec.encode('HistoryEvent', one));
     }
   }
+}
+
+/** How an execution failed that the worker is to rewind: by that it knows. */
+function rewoundEnd(event: HistoryEvent): object | undefined {
+  return event.type === 'WorkflowFailed' ? outsideEvents(event, -1)[0] : undefined;
 }
 
 /** Looks through the history once, and only if somebody asks. */

@@ -4,11 +4,11 @@
 //    action. Nothing else has an id that is not negative but the end of an instance, so ids rise.
 // E2 Our history begins with the start, and the turn that it began follows; on the wire the turn comes first.
 // E3 A worker is sent what its fork knows and what concerns its code: nothing of suspension, of attempts of local activities,
-//    of undos, and no end. One that meets a kind of event that it does not know fails the workflow.
+//    of undos, and no end but that of an execution that it is to rewind. One that meets a kind of event that it does not know fails the workflow.
 // E4 Fields whose number has another meaning in the other fork are told apart by the codec, not here.
 
 import type { EventDetails, ExecutionOrigin, HistoryEvent } from '@troupe/workflow/worker';
-import type { ActivityDetails, ChildDetails, TimerDetails, TurnDetails } from './event-details.ts';
+import type { ActivityDetails, ChildDetails, RerunDetails, TimerDetails, TurnDetails } from './event-details.ts';
 import { wireFailure } from './failure-details.ts';
 import type { Codec, Dialect } from './schema.ts';
 import { STATUS } from './status.ts';
@@ -119,6 +119,7 @@ function bodyOf(event: HistoryEvent, execution: ExecutionOf, find: FindCommand, 
           version: wireText(details.version),
           input: wirePayload(event.input),
           parentTraceContext: wireTrace(details.parentTraceContext),
+          rerunParentInstanceInfo: rerunParent(details),
         },
       };
     }
@@ -139,12 +140,14 @@ function bodyOf(event: HistoryEvent, execution: ExecutionOf, find: FindCommand, 
         },
       };
     case 'TimerCreated': {
-      const { fireAt, name, origin }: TimerDetails = event.details ?? {};
+      const details: TimerDetails = event.details ?? {};
+      const { fireAt, name, origin } = details;
       const { kind, ...of } = origin ?? {};
       return {
         timerCreated: {
           fireAt: fireAt ?? wireTime(event.dueAtMs),
           name: name ?? event.eventName,
+          rerunParentInstanceInfo: rerunParent(details),
           ...(kind === undefined ? {} : { [kind]: of }),
         },
       };
@@ -237,10 +240,16 @@ function childScheduled(event: HistoryEvent & { type: 'ChildScheduled' }, dialec
       parentTraceContext: wireTrace(details.parentTraceContext),
       tags: details.tags,
       historyPropagationScope: details.historyPropagationScope,
+      rerunParentInstanceInfo: rerunParent(details),
       retryParentInstanceInfo:
         details.retryParentInstanceId === undefined ? undefined : { instanceID: details.retryParentInstanceId },
     },
   };
+}
+
+/** The instance that this was part of before. */
+function rerunParent({ rerunParentInstanceId }: RerunDetails): object | undefined {
+  return rerunParentInstanceId === undefined ? undefined : { instanceID: rerunParentInstanceId };
 }
 
 function taskExecutionIdOf(scheduled: HistoryEvent | undefined): string | undefined {
