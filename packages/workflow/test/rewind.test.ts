@@ -411,3 +411,64 @@ test('an answer that is no rewind stalls the instance, and one that is wanted by
   await t.settle();
   expect(await t.workflows.get('j')).toMatchObject({ runtimeStatus: 'stalled' });
 });
+
+test('until its history is rewritten nothing of the failed execution runs, and its children fail in vain', async () => {
+  const shop = new Shop();
+  let slow = 0;
+  const child: Program = function* (ctx, what: string) {
+    yield { event: 'go' };
+    const [shipped] = yield { all: [ctx.activity('ship', what)] };
+    return shipped;
+  };
+  const wide: Program = function* (ctx) {
+    const asked = [ctx.activity('slow'), ctx.child('child', 'late', 'pen')];
+    yield { all: [ctx.activity('ship', 'book')] };
+    return yield { all: asked };
+  };
+  const only = (workflows: string[], activities: string[]) => ({
+    workflows: workflows.map((name) => ({ name, versions: [] })),
+    activities: activities.map((name) => ({ name, versions: [] })),
+  });
+  await using t = await testHost();
+  const parents = startWorker(t.host, { workflows: { wide }, filters: only(['wide'], []) });
+  startWorker(t.host, { workflows: { child }, activities: shop.activities, filters: only(['child'], ['ship']) });
+  const slows = startWorker(t.host, { activities: { slow: () => `slow ${++slow}` }, filters: only([], ['slow']) });
+  slows.hold();
+  await failed(t, 'wide');
+  parents.hold();
+  await t.host.repeats.rewind('i', BODY);
+  await t.settle();
+  await t.workflows.raiseEvent('late', 'go');
+  await t.settle();
+  expect(await t.workflows.get('late')).toMatchObject({ runtimeStatus: 'failed' });
+  // What was under way is given up, and not begun before the code is where it goes on from.
+  const { token } = slows.attempts[0]!;
+  expect(t.host.workers.completeActivity('i', 1, token, { ok: true, result: 'too late' })).toBe(false);
+  expect(slows.attempts).toHaveLength(1);
+  shop.broken = false;
+  parents.release();
+  slows.release();
+  await t.settle();
+  expect(slows.attempts).toHaveLength(2);
+  expect(await t.workflows.result('i')).toEqual([expect.stringMatching(/^slow/), 'pen done']);
+});
+
+test('a recursive terminate reaches the children of one that is being rewound', async () => {
+  const shop = new Shop();
+  const child: Program = function* () {
+    return yield { event: 'go' };
+  };
+  const parent: Program = function* (ctx) {
+    ctx.child('child', 'child');
+    yield { all: [ctx.activity('ship', 'book')] };
+  };
+  await using t = await testHost();
+  const worker = startWorker(t.host, { workflows: { child, parent }, activities: shop.activities });
+  await failed(t, 'parent');
+  worker.hold();
+  await t.host.repeats.rewind('i', BODY);
+  await t.settle();
+  await t.workflows.terminate('i', { recursive: true });
+  await t.settle();
+  expect(await t.workflows.get('child')).toMatchObject({ runtimeStatus: 'terminated' });
+});
