@@ -2,7 +2,7 @@
 
 import type { Logger } from '@troupe/actors';
 import type { WorkflowHost } from '@troupe/workflow';
-import type { InstanceReader, WorkerHub } from '@troupe/workflow/worker';
+import type { InstanceReader, InstanceRepeats, WorkerHub } from '@troupe/workflow/worker';
 import type { Scope } from '../access.ts';
 import { dialectOfCall, type PeerSigns } from './dialect.ts';
 import { GrpcFailure, stopping } from './grpc-failure.ts';
@@ -47,6 +47,10 @@ export class GrpcCall {
 
   get stored(): InstanceReader {
     return this.parts.host.stored;
+  }
+
+  get repeats(): InstanceRepeats {
+    return this.parts.host.repeats;
   }
 
   get workers(): WorkerHub {
