@@ -35,13 +35,20 @@ export class EncodedHistory {
     for (const event of inWireOrder(events)) {
       let one = this.#encoded.get(event);
       if (one === undefined) {
-        const fields = workerEvent(event, execution, find, this.#codec) ?? rewoundEnd(event);
+        const fields = workerEvent(event, execution, find, this.#codec) ?? this.#failedEnd(event, past);
         one = fields === undefined ? NOTHING : this.#codec.encode('HistoryEvent', fields);
         this.#encoded.set(event, one);
       }
       if (one !== NOTHING) bytes.push(one);
     }
     return bytes;
+  }
+
+  /** Code that is rewound is told how it had failed; only Microsoft's fork rewinds. */
+  #failedEnd(event: HistoryEvent, past: readonly HistoryEvent[]): object | undefined {
+    if (event.type !== 'WorkflowFailed' || this.#codec.dialect !== 'microsoft') return undefined;
+    const lastId = past.reduce((last, one) => Math.max(last, eventIdOf(one)), -1);
+    return outsideEvents(event, lastId + 1)[0];
   }
 
   turnBegan(atMs: number): Uint8Array {
@@ -99,11 +106,6 @@ export class ShownHistory {
       bytes.push(this.#codec.encode('HistoryEvent', one));
     }
   }
-}
-
-/** How an execution failed that the worker is to rewind: by that it knows. */
-function rewoundEnd(event: HistoryEvent): object | undefined {
-  return event.type === 'WorkflowFailed' ? outsideEvents(event, -1)[0] : undefined;
 }
 
 /** Looks through the history once, and only if somebody asks. */
