@@ -26,8 +26,11 @@ const packr = new Packr({
   useBigIntExtension: true,
 });
 
-/** Its number never changes: it stands in what is stored. */
-const TEXT_PAYLOAD_EXTENSION = 1;
+/**
+ * Its number never changes: it stands in what is stored. Not one of the first, since extensions are the process's and
+ * whoever else packs with this library begins to count there.
+ */
+const TEXT_PAYLOAD_EXTENSION = 0x54;
 addExtension({
   Class: TextPayload,
   type: TEXT_PAYLOAD_EXTENSION,
@@ -119,13 +122,16 @@ export function packEntries(entries: readonly PackedEntry[]): Uint8Array {
  * own copies.
  */
 export function copyPayload<T>(value: T): T {
-  return typeof value === 'object' && value !== null ? (packr.unpack(packr.pack(value)) as T) : value;
+  if (typeof value !== 'object' || value === null) return value;
+  // Texts are large, and what a copy shares is only the string.
+  if (value instanceof TextPayload) return new TextPayload(value.text) as T;
+  return packr.unpack(packr.pack(value)) as T;
 }
 
 /**
  * Checks that a value survives being stored: null, undefined, booleans, numbers, bigints of 64 bits, well-formed
- * strings, dates, `Uint8Array`s, {@link TextPayload}s, arrays and plain objects of these. (The sign of -0 is lost, and bytes come back as a
- * `Buffer`.) `what` names the value in the error.
+ * strings, dates, `Uint8Array`s, {@link TextPayload}s, arrays and plain objects of these. (The sign of -0 is lost, and
+ * bytes come back as a `Buffer`.) `what` names the value in the error.
  *
  * @throws {PayloadError} with the path of the first part that does not survive
  */
@@ -181,7 +187,11 @@ function problemInside(value: object, depth: number): Problem | undefined {
   }
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? { reason: 'an invalid Date', path: [] } : undefined;
   if (value instanceof Uint8Array) return undefined;
-  if (value instanceof TextPayload) return problemWith(value.text, depth);
+  if (value instanceof TextPayload) {
+    // Types end where values come from elsewhere.
+    const text: unknown = value.text;
+    return typeof text === 'string' ? problemWith(text, depth) : { reason: 'a text payload without a text', path: [] };
+  }
   return { reason: `${hintFor(value)} does not survive; pass plain data`, path: [] };
 }
 

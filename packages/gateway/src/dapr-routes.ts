@@ -1,4 +1,5 @@
-// Dapr's shape, as its clients of today speak it: the component "dapr" in the path, the id alone names the instance.
+// Dapr's shape, as its clients of today speak it: the component "dapr" in the path, the id alone names the instance, and
+// payloads are texts that are given back as they came.
 // https://docs.dapr.io/reference/api/workflow_api/
 
 import { TroupeError } from '@troupe/actors';
@@ -36,9 +37,9 @@ export const daprRoutes: readonly Route[] = [
     answers: { 200: 'The instance.', 404: 'No such instance.' },
     handle: answering('ERR_GET_WORKFLOW', async (call) => {
       const instanceId = call.params['instanceID']!;
-      const metadata = await call.workflows.get(instanceId);
-      if (metadata === undefined) throw new InstanceNotFoundError(instanceId);
-      return jsonResponse(200, daprMetadataJson(metadata));
+      const found = await call.environment.host.stored.describe(instanceId);
+      if (found === undefined) throw new InstanceNotFoundError(instanceId);
+      return jsonResponse(200, daprMetadataJson(found.metadata));
     }),
   },
   {
@@ -54,7 +55,7 @@ export const daprRoutes: readonly Route[] = [
       const eventName = call.params['eventName']!;
       checkName('event', eventName);
       const options = await steering(call, 'raiseEvent', eventName);
-      await call.workflows.raiseEvent(call.params['instanceID']!, eventName, await call.jsonOrText(), options);
+      await call.workflows.raiseEvent(call.params['instanceID']!, eventName, await call.textPayload(), options);
       return jsonResponse(202, {});
     }),
   },
@@ -138,7 +139,7 @@ async function start(call: HttpCall): Promise<Response> {
     traceparent: call.traceparent,
     ...(await call.idempotency('dapr', workflowName, wanted ?? '', 'start')),
   } as const;
-  const input = await call.jsonOrText();
+  const input = await call.textPayload();
   const instance = await call.workflows.start(workflowName, input === undefined ? options : { ...options, input });
   return jsonResponse(202, { instanceID: instance.instanceId });
 }
@@ -148,7 +149,7 @@ async function terminate(call: HttpCall): Promise<Response> {
     ...(await steering(call, 'terminate')),
     recursive: flagParameter(call.query, 'non_recursive') !== true,
   };
-  const output = await call.jsonOrText();
+  const output = await call.textPayload();
   try {
     await call.workflows.terminate(call.params['instanceID']!, output === undefined ? options : { ...options, output });
   } catch (error) {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { TextPayload } from '@troupe/actors';
 import type { WorkflowClient, WorkflowHost } from '@troupe/workflow';
 import { IDEMPOTENCY_KEY_LENGTH_MAX } from './limits.ts';
 import { badRequest } from './problem.ts';
-import { bodyJson, bodyJsonOrText, readBody, type BodyLimits } from './request-body.ts';
+import { bodyJson, bodyTextPayload, readBody, type BodyLimits } from './request-body.ts';
 import { encodeSegment } from './request-target.ts';
 import { wireJson } from './wire-json.ts';
 
@@ -60,9 +61,9 @@ export class HttpCall {
     return bodyJson(await this.body());
   }
 
-  /** The body as JSON if it is, else as text; undefined when there is none. */
-  async jsonOrText(): Promise<unknown> {
-    return bodyJsonOrText(await this.body());
+  /** The body as the text that came; undefined when there is none. */
+  async textPayload(): Promise<TextPayload | undefined> {
+    return bodyTextPayload(await this.body());
   }
 
   /** The `traceparent` header if it has the form of https://www.w3.org/TR/trace-context/. */

@@ -1,7 +1,7 @@
 // How instances look on the wire: ours and Dapr's.
 
+import { payloadText } from '@troupe/actors';
 import type { HistoryEntry, InstanceMetadata, InstanceSummary, WorkflowStatus } from '@troupe/workflow';
-import { optionalWireJson } from './wire-json.ts';
 
 /** A status in upper case, as the wire has it. */
 export function wireStatus(status: WorkflowStatus): string {
@@ -57,13 +57,13 @@ export function historyEntryJson(entry: HistoryEntry, payloads: boolean): Record
   return { ...entry, details: Object.fromEntries(details) };
 }
 
-/** Dapr's metadata: payloads are texts, and present only when set. */
+/** Dapr's metadata, made of what is stored: payloads are texts, and present only when set. */
 export function daprMetadataJson(metadata: InstanceMetadata): Record<string, unknown> {
   const { failure } = metadata;
   const properties: Record<string, string | undefined> = {
-    'dapr.workflow.input': optionalWireJson(metadata.input),
-    'dapr.workflow.output': optionalWireJson(metadata.output),
-    'dapr.workflow.custom_status': optionalWireJson(metadata.customStatus),
+    'dapr.workflow.input': payloadText(metadata.input),
+    'dapr.workflow.output': payloadText(metadata.output),
+    'dapr.workflow.custom_status': payloadText(metadata.customStatus),
     'dapr.workflow.failure.error_type': failure?.type,
     'dapr.workflow.failure.error_message': failure?.message,
     'dapr.workflow.failure.stack_trace': failure?.stack,

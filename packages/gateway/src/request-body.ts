@@ -2,6 +2,7 @@
 // endless body can be left unread.
 
 import type { IncomingMessage } from 'node:http';
+import { TextPayload } from '@troupe/actors';
 import { badRequest, Problem } from './problem.ts';
 import { jsonDepth, jsonErrorPosition } from './json-scan.ts';
 import { JSON_DEPTH_MAX } from './limits.ts';
@@ -160,17 +161,10 @@ export function bodyJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** A body as JSON if it is JSON, else as the text that it is; undefined when it is empty. Dapr's clients send both. */
-export function bodyJsonOrText(bytes: Uint8Array): unknown {
+/** A body as the text that it is, JSON or not; undefined when it is empty. Dapr's clients send both. */
+export function bodyTextPayload(bytes: Uint8Array): TextPayload | undefined {
   const text = bodyText(bytes);
-  if (text === '') return undefined;
-  try {
-    return checkedParse(text);
-  } catch (error) {
-    if (error instanceof Problem) throw error;
-    // Not JSON, so it is text.
-    return text;
-  }
+  return text === '' ? undefined : new TextPayload(text);
 }
 
 function checkedParse(text: string): unknown {

@@ -1,5 +1,6 @@
 // Dapr's shape of the contract, row by row.
 
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { WorkflowHost } from '@troupe/workflow';
 import { Caller, startTestHost } from './harness.ts';
@@ -65,11 +66,62 @@ describe.each(['v1.0', 'v1.0-alpha1', 'v1.0-beta1'])('/%s/workflows/dapr', (vers
       createdAt: expect.any(String),
       lastUpdatedAt: expect.any(String),
       runtimeStatus: 'RUNNING',
-      properties: { 'dapr.workflow.input': '"plain text, no JSON"', 'dapr.workflow.custom_status': '{"waiting":"go"}' },
+      properties: { 'dapr.workflow.input': 'plain text, no JSON', 'dapr.workflow.custom_status': '{"waiting":"go"}' },
     });
     expect((await client.call('POST', `${D}/${id('c')}/raiseEvent/go`, 'raw')).json).toEqual({});
     await until(id('c'), 'COMPLETED');
     expect((await client.get(`${D}/${id('c')}`)).json.properties['dapr.workflow.output']).toBe('"raw"');
+  });
+
+  test.each([
+    ['null', null],
+    ['12345678901234567890', 12_345_678_901_234_567_000],
+    [' { "a": 1.0, "a" : 2 } ', { a: 2 }],
+    ['{"__proto__":{"x":1},"b":2}', { b: 2 }],
+    ['"\\ud800"', '\ufffd'],
+    ['no JSON', 'no JSON'],
+    [' ', ' '],
+    ['['.repeat(5_000) + ']'.repeat(5_000), '['.repeat(5_000) + ']'.repeat(5_000)],
+  ])('texts are kept as they came, and code is given what they say: %j', async (text, value) => {
+    const name = id(`text-${createHash('sha256').update(text).digest('hex').slice(0, 16)}`);
+    await client.call('POST', `${D}/waiter/start?instanceID=${name}`, text);
+    await until(name, 'RUNNING');
+    expect((await client.get(`${D}/${name}`)).json.properties['dapr.workflow.input']).toBe(text);
+    expect((await client.get(`/v1.0/workflows/waiter/${name}`)).json.input).toEqual(value);
+    expect((await host.workflows.get(name))!.input).toEqual(value);
+    await client.call('POST', `${D}/${name}/raiseEvent/go`, text);
+    await until(name, 'COMPLETED');
+    expect((await client.get(`/v1.0/workflows/waiter/${name}`)).json.output).toEqual(value);
+    const history = await client.get(`/v1.0/workflows/waiter/${name}/history?payloads=true`);
+    expect(history.json.events[0].details.input).toEqual(value);
+    // That is what the code returned, and not what came.
+    expect((await client.get(`${D}/${name}`)).json.properties['dapr.workflow.output']).toBe(JSON.stringify(value));
+    await client.call('POST', `${D}/waiter/start?instanceID=${name}`, text);
+    await client.call('POST', `${D}/${name}/terminate`, text);
+    expect((await client.get(`${D}/${name}`)).json).toMatchObject({
+      runtimeStatus: 'TERMINATED',
+      properties: { 'dapr.workflow.output': text },
+    });
+    expect((await client.get(`/v1.0/workflows/waiter/${name}`)).json.output).toEqual(value);
+    expect(({} as { x?: unknown }).x).toBeUndefined();
+  });
+
+  test('an empty body is no payload, and a schema checks what a text says', async () => {
+    await client.call('POST', `${D}/echo/start?instanceID=${id('none')}`, '');
+    await until(id('none'), 'COMPLETED');
+    expect((await client.get(`${D}/${id('none')}`)).json.properties).toEqual({
+      'dapr.workflow.output': '{"none":true}',
+    });
+    expect((await client.call('POST', `${D}/order/start`, '{"amount":"1"}')).json).toMatchObject({
+      status: 400,
+      errorCode: 'ERR_START_WORKFLOW',
+    });
+    await client.call('POST', `${D}/order/start?instanceID=${id('order')}`, '{"amount":1,"other":2}');
+    await until(id('order'), 'COMPLETED');
+    expect((await client.get(`${D}/${id('order')}`)).json.properties).toEqual({
+      'dapr.workflow.input': '{"amount":1}',
+      'dapr.workflow.output': '1',
+    });
   });
 
   test('a failure shows type, message and stack', async () => {

@@ -1,7 +1,16 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { commitOnce, type Commit, type Layout, type Store } from '@troupe/actors';
+import {
+  commitOnce,
+  recordActor,
+  startActorHost,
+  TextPayload,
+  type Commit,
+  type Layout,
+  type RecordReadContext,
+  type Store,
+} from '@troupe/actors';
 import { storeSuite } from '@troupe/actors/conformance';
 import { ClassicLevel } from 'classic-level';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -218,4 +227,36 @@ describe('the cache of heads', () => {
     }
     expect(misses).toBe(1);
   });
+});
+
+test('texts in the record of an actor are read back to the letter', async () => {
+  interface Shelf {
+    readonly all: readonly unknown[];
+    last: unknown;
+  }
+  const shelf = recordActor('shelf', {
+    async open(opening): Promise<Shelf> {
+      return {
+        all: await opening.read(opening.firstEntry, 100),
+        last: opening.snapshot,
+      };
+    },
+    snapshot: (local: Shelf) => local.last,
+    methods: {
+      put(ctx, value: unknown) {
+        ctx.local.last = value;
+        ctx.append([value]);
+        ctx.changed();
+      },
+    },
+    readOnly: { all: (ctx: RecordReadContext<Shelf>) => ctx.local },
+  });
+  const payloads = ['', 'no JSON', ' {"a" : 1.0}', 'é'.repeat(400_000)].map((text) => new TextPayload(text));
+  await using host = await startActorHost({ store: levelStore(join(folder, 'texts')), actors: [shelf] });
+  for (const payload of payloads) await host.actor(shelf, 's').put(payload);
+  await host.stop();
+  await using next = await startActorHost({ store: levelStore(join(folder, 'texts')), actors: [shelf] });
+  const { all, last } = await next.actor(shelf, 's').all();
+  expect(all).toStrictEqual(payloads.map((payload) => [payload]));
+  expect(last).toStrictEqual(payloads.at(-1));
 });

@@ -1,4 +1,4 @@
-import { copyPayload, waitAtMost, type Clock, type Logger } from '@troupe/actors';
+import { copyPayload, TextPayload, waitAtMost, type Clock, type Logger } from '@troupe/actors';
 import type { ActivityContext, ActivityOptions, AnyActivity } from './activity.ts';
 import type { CodeDirectory } from './code-directory.ts';
 import { SessionBody, type StepBody } from './command.ts';
@@ -412,7 +412,7 @@ export class ActivityRunner {
 function runBody(attempt: Attempt, definition: AnyActivity | undefined, input: unknown): unknown {
   return definition === undefined
     ? (attempt.task.body as StepBody)(attempt.signal)
-    : definition.run(attempt, copyPayload(input));
+    : definition.run(attempt, input instanceof TextPayload ? input.value : copyPayload(input));
 }
 
 /** The version that workers were asked for; empty: any. */

@@ -4,7 +4,7 @@ interface Reader {
 
 const nobodyListens = (): void => {};
 
-/** A wait for the end, awaited like a promise by one listener, and made instead of one. */
+/** A wait for the end or the start, awaited like a promise by one listener, and made instead of one. */
 export class EndWait<T> {
   readonly reader: Reader;
   readonly #read: () => T | Promise<T>;
@@ -16,7 +16,7 @@ export class EndWait<T> {
     this.#read = read;
   }
 
-  /** The end has come: gives what there is to read of it. */
+  /** It has come: gives what there is to read of it. */
   release(): void {
     try {
       const found = this.#read();
@@ -37,7 +37,7 @@ export class EndWait<T> {
 /** Below this length a list is not worth looking through. */
 const PRUNED_LENGTH_MIN = 16;
 
-/** Who waits for the end of an instance. Those who gave up are taken out when the list has doubled. */
+/** Who waits for the end of an instance, or for its start. Those who gave up are taken out when the list has doubled. */
 export class EndWaiters {
   #waiting: EndWait<unknown>[] = [];
   #prunedAt = PRUNED_LENGTH_MIN;

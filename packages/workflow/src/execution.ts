@@ -72,6 +72,7 @@ export class Execution implements CodeTurnOwner {
   /** What was done before the code was let go is not durable yet: a replay would not see it. */
   #settling = false;
   #waiters: EndWaiters | undefined;
+  #startWaiters: EndWaiters | undefined;
 
   constructor(id: string, services: InstanceServices, history: InstanceHistory, state: InstanceState) {
     this.#id = id;
@@ -851,6 +852,8 @@ export class Execution implements CodeTurnOwner {
 
   #summarize(ctx: Context): void {
     ctx.summarize(summaryOf(this.state));
+    // Whatever begins or ends is summarized.
+    if (this.#startWaiters !== undefined && !this.state.isPending) ctx.afterCommit(() => this.#startWaiters?.release());
   }
 
   /** Released when the instance has ended, or is let go. */
@@ -859,11 +862,18 @@ export class Execution implements CodeTurnOwner {
     this.#waiters.add(wait as EndWait<unknown>);
   }
 
+  /** Released when the code has run or will not, or the instance is let go. */
+  addStartWait<T>(wait: EndWait<T>): void {
+    this.#startWaiters ??= new EndWaiters();
+    this.#startWaiters.add(wait as EndWait<unknown>);
+  }
+
   close(): void {
     this.#cancelLook?.();
     this.#closeSession();
     this.#leftSession?.close();
     this.#waiters?.release();
+    this.#startWaiters?.release();
   }
 }
 

@@ -1,3 +1,4 @@
+import { plainPayload } from '@troupe/actors';
 import type { HistoryEntry } from './client-interface.ts';
 import { decodeEvent } from './history.ts';
 
@@ -10,7 +11,7 @@ export function historyEntry(encoded: unknown, number: number, birth: string): H
     if (value === undefined) continue;
     // Instants are dates in everything that is shown.
     if (name.endsWith('AtMs')) details[name.slice(0, -'Ms'.length)] = new Date(value as number);
-    else details[name] = value;
+    else details[name] = plainPayload(value);
   }
   return {
     number,

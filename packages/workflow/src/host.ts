@@ -38,6 +38,7 @@ import { RemoteSessions } from './remote-session.ts';
 import { reopenDelayMs } from './retry.ts';
 import type { RunIdentity } from './run.ts';
 import { eventSchema, validated } from './schema.ts';
+import { StoredInstances } from './stored-instances.ts';
 import { catchStrayRejections } from './stray-rejection.ts';
 import { WorkerDirectory, workersActor } from './worker-directory.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -304,6 +305,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   const workflowHost: WorkflowHost = {
     workflows: client,
     workers: pool,
+    stored: new StoredInstances(host, actor, shared),
     actors: host,
     registered: () => registry.listed(),
     status(): HostStatus {

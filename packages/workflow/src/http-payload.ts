@@ -1,7 +1,7 @@
 // Values to JSON and back. The client in the same process keeps dates and bytes; JSON does not. So that nothing changes its
-// type on the way, what JSON cannot hold is refused where it is given.
+// type on the way, what JSON cannot hold is refused where it is given. What came as text goes as what it says.
 
-import { PayloadError } from '@troupe/actors';
+import { PayloadError, plainPayload, TextPayload } from '@troupe/actors';
 import type { HistoryEntry, InstancePage } from './client-interface.ts';
 import { statusOf } from './http-error.ts';
 import type { InstanceMetadata } from './status.ts';
@@ -15,9 +15,10 @@ const DEPTH_MAX = 400;
  * @throws {PayloadError} with the path of the first part that JSON cannot hold
  */
 export function jsonText(value: unknown, what: string): string | undefined {
-  if (value === undefined) return undefined;
-  checkPart(value, what, '', 0);
-  return JSON.stringify(value);
+  const plain = plainPayload(value);
+  if (plain === undefined) return undefined;
+  checkPart(plain, what, '', 0);
+  return JSON.stringify(plain);
 }
 
 function checkPart(value: unknown, what: string, path: string, depth: number): void {
@@ -38,6 +39,10 @@ function checkPart(value: unknown, what: string, path: string, depth: number): v
     }
   } else if (typeof value === 'object') {
     const prototype: unknown = Object.getPrototypeOf(value);
+    if (value instanceof TextPayload) {
+      checkPart(value.value, what, path, depth);
+      return;
+    }
     if (value instanceof Date) refuse('a Date, which JSON cannot hold (send its toISOString()),');
     if (value instanceof Uint8Array) refuse('bytes, which JSON cannot hold (send them as base64),');
     if (prototype !== Object.prototype && prototype !== null) refuse('an object with a prototype');

@@ -1,13 +1,14 @@
 // What is shown of an instance, made from its state and the last event of its history. Whoever asked may keep it: it shares
 // nothing with the instance.
 
-import { copyPayload } from '@troupe/actors';
+import { copyPayload, plainPayload } from '@troupe/actors';
 import type { HistoryEvent } from './history.ts';
 import type { InstanceOutcome } from './instance-request.ts';
 import type { InstanceState } from './instance-state.ts';
 import type { Failure, InstanceMetadata } from './status.ts';
+import type { ExecutionOrigin } from './worker-port.ts';
 
-/** What `get` shows. */
+/** What there is to know, with payloads as they are stored. */
 export function metadataOf(
   instanceId: string,
   state: InstanceState,
@@ -36,6 +37,36 @@ export function metadataOf(
       ? {}
       : { parent: { instanceId: state.parent.instanceId } }),
     ...(state.undoing ? { undoing: true as const } : {}),
+  };
+}
+
+/** The same as code of this language takes it: what came as text as what that says. */
+export function plainMetadata(metadata: InstanceMetadata): InstanceMetadata {
+  const { input, output, customStatus, ...rest } = metadata;
+  return {
+    ...rest,
+    ...plainPart('customStatus', customStatus),
+    ...plainPart('input', input),
+    ...plainPart('output', output),
+  };
+}
+
+function plainPart(name: 'input' | 'output' | 'customStatus', payload: unknown): Partial<InstanceMetadata> {
+  const value = plainPayload(payload);
+  return value === undefined ? {} : { [name]: value };
+}
+
+/** How its execution began. */
+export function originOf(state: InstanceState): ExecutionOrigin {
+  const { workflowName, version, createdAtMs, startAtMs, tags, parent, traceparent } = state;
+  return {
+    workflowName,
+    version,
+    createdAtMs,
+    startAtMs,
+    tags: { ...tags },
+    parent: parent === undefined || parent.instanceId === '' ? undefined : { ...parent },
+    traceparent,
   };
 }
 

@@ -81,6 +81,11 @@ export class InstanceState {
     return this.startedAtMs === undefined ? 'pending' : 'running';
   }
 
+  /** Its code has not run, and may yet: so it is with one that was suspended before. */
+  get isPending(): boolean {
+    return this.startedAtMs === undefined && this.ended === undefined && this.stalled === undefined;
+  }
+
   /** The execution has not begun: its history begins with the start. */
   get startWaits(): boolean {
     return this.inbox[0]?.event.type === 'WorkflowStarted';

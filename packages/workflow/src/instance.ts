@@ -14,7 +14,7 @@ import { Execution } from './execution.ts';
 import { failureOf } from './failure.ts';
 import { tellParent } from './instance-children.ts';
 import { EntriesGone, InstanceHistory } from './instance-history.ts';
-import { metadataOf, outcomeOf } from './instance-metadata.ts';
+import { metadataOf, originOf, outcomeOf } from './instance-metadata.ts';
 import {
   CODE_REMINDER,
   RETENTION_REMINDER,
@@ -37,6 +37,7 @@ import { InstanceState, NO_TAGS } from './instance-state.ts';
 import { BUFFERED_EVENTS_MAX, RETENTION_RETRY_MS } from './limits.ts';
 import { eventSchema } from './schema.ts';
 import type { Failure, InstanceMetadata } from './status.ts';
+import type { StoredInstance } from './worker-port.ts';
 
 /** One instance in memory. */
 export class Instance {
@@ -319,6 +320,19 @@ export class Instance {
     return wait;
   }
 
+  /** … when its code has run, or will not. */
+  untilStarted<T>(
+    ctx: { readonly abandoned: boolean },
+    read: () => T | Promise<T>,
+  ): T | Promise<T> | EndWait<T> | undefined {
+    const execution = this.#execution;
+    if (execution === undefined) return undefined;
+    if (!execution.state.isPending) return read();
+    const wait = new EndWait(ctx, read);
+    execution.addStartWait(wait);
+    return wait;
+  }
+
   /** How it ended, without what else `describe` tells. */
   outcome(nextEntry: number): InstanceOutcome | undefined | Promise<InstanceOutcome | undefined> {
     const { state } = this;
@@ -327,13 +341,22 @@ export class Instance {
     return this.#read(async (read) => outcomeOf(read, await this.#history.last(read, nextEntry)));
   }
 
-  /** What `get` shows. */
+  /** What `get` shows, as it is stored. */
   describe(nextEntry: number): Promise<InstanceMetadata | undefined> {
-    return this.#read(async (state) => {
-      const input = await this.#history.input(state);
-      const last = await this.#history.last(state, nextEntry);
-      return metadataOf(this.id, state, input, last);
-    });
+    return this.#read((state) => this.#metadata(state, nextEntry));
+  }
+
+  describeStored(nextEntry: number): Promise<StoredInstance | undefined> {
+    return this.#read(async (state) => ({
+      metadata: await this.#metadata(state, nextEntry),
+      origin: originOf(state),
+    }));
+  }
+
+  async #metadata(state: InstanceState, nextEntry: number): Promise<InstanceMetadata> {
+    const input = await this.#history.input(state);
+    const last = await this.#history.last(state, nextEntry);
+    return metadataOf(this.id, state, input, last);
   }
 
   /** Reads once more when another execution has begun meanwhile. Undefined: it is not there, or was purged meanwhile. */
@@ -355,6 +378,12 @@ export class Instance {
   /** Committed events of this execution from a number on. */
   async history(from: number, limit: number): Promise<{ entries: readonly unknown[]; from: number; birth: string }> {
     return (await this.#read((state) => this.#history.page(state, from, limit))) ?? { entries: [], from, birth: '' };
+  }
+
+  /** The same, counted from 1 on the first of this execution. */
+  async events(from: number, limit: number): Promise<readonly unknown[]> {
+    const page = await this.#read((state) => this.#history.page(state, state.firstEntry + from - 1, limit));
+    return page?.entries ?? [];
   }
 }
 

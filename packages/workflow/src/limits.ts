@@ -106,3 +106,5 @@ export const LEFT_TO_OTHER_KIND_MAX = 8;
 export const KEPT_HISTORIES_MAX = 10_000;
 /** Alarms of the worker pool are rounded up to this, so that they share timeouts. */
 export const ALARM_GRAIN_MS = 250;
+/** … and after this long when the instance could not be reached: it is on its way to another host. */
+export const WAIT_PAUSE_MS = 20;

@@ -1,12 +1,12 @@
-// The client of the engine in this process: calls on the actors of instances.
+// The client of the engine in this process: calls on the actors of instances. What came as text and is stored as text it
+// shows as what that says; whoever wants the text reads through `StoredInstances`.
 
 import { randomUUID } from 'node:crypto';
 import {
   copyPayload,
   LimitError,
+  plainPayload,
   type ActorHost,
-  type ActorRef,
-  type ArgumentsOf,
   type CallOptions,
   type ListFilter,
 } from '@troupe/actors';
@@ -30,14 +30,15 @@ import {
   InstanceEndedError,
   InstanceNotEndedError,
   InstanceNotFoundError,
-  isOutOfReach,
   ValidationError,
 } from './errors.ts';
 import { historyEntry } from './history-entry.ts';
+import { InstanceCalls } from './instance-calls.ts';
+import { plainMetadata } from './instance-metadata.ts';
 import type { InstanceOutcome, Refusal, Reply, StartRequest } from './instance-request.ts';
 import type { InstanceServices } from './instance-services.ts';
 import { instanceHandle, resultOf } from './instance-handle.ts';
-import { END_WAIT_MS, HISTORY_PAGE_LENGTH, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX } from './limits.ts';
+import { HISTORY_PAGE_LENGTH, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX } from './limits.ts';
 import { checkInstanceId, checkKey, checkName, checkTags } from './name.ts';
 import { checkPayload } from './payload.ts';
 import {
@@ -50,37 +51,17 @@ import {
 import type { AnyWorkflow } from './workflow.ts';
 import { WORKFLOW_ACTOR_TYPE, type WorkflowActor } from './workflow-actor.ts';
 
-/** What a wait gives when there is an end. */
-type Found<K extends 'untilEnded' | 'untilOutcome'> = NonNullable<Awaited<ReturnType<ActorRef<WorkflowActor>[K]>>>;
-
 const IF_EXISTS = ['fail', 'attach', 'restart-if-terminal', 'terminate-and-restart'];
 
 export class LocalClient implements WorkflowClient {
   readonly #host: ActorHost;
-  readonly #actor: WorkflowActor;
+  readonly #calls: InstanceCalls;
   readonly #services: InstanceServices;
 
   constructor(host: ActorHost, actor: WorkflowActor, services: InstanceServices) {
     this.#host = host;
-    this.#actor = actor;
+    this.#calls = new InstanceCalls(host, actor, services.shared);
     this.#services = services;
-  }
-
-  #ref(instanceId: string, options?: CallOptions) {
-    checkInstanceId(instanceId);
-    return this.#host.actor(this.#actor, instanceId, options);
-  }
-
-  /** A call whose arguments are given away: they are made for it, or copies. */
-  #ask<K extends keyof ActorRef<WorkflowActor>>(
-    instanceId: string,
-    method: K,
-    args: ArgumentsOf<ActorRef<WorkflowActor>[K]>,
-    options: CallOptions,
-  ): ReturnType<ActorRef<WorkflowActor>[K]> {
-    return new Promise((resolve, reject) =>
-      this.#host.post(this.#actor, instanceId, method, args, { resolve, reject }, options),
-    ) as ReturnType<ActorRef<WorkflowActor>[K]>;
   }
 
   async start<W extends AnyWorkflow>(workflow: W | string, options: StartOptions = {}): Promise<WorkflowInstance<W>> {
@@ -114,7 +95,7 @@ export class LocalClient implements WorkflowClient {
       parent: undefined,
       patient: true,
     };
-    const reply = await this.#ask(instanceId, 'start', [request], { traceparent: options.traceparent });
+    const reply = await this.#calls.ask(instanceId, 'start', [request], { traceparent: options.traceparent });
     if (typeof reply !== 'string') throw refusalError(reply, instanceId);
     return instanceHandle<W>(this, instanceId, name, reply);
   }
@@ -128,7 +109,7 @@ export class LocalClient implements WorkflowClient {
     instanceId: string,
     options: { readonly workflowName?: string | undefined } = {},
   ): Promise<InstanceMetadata | undefined> {
-    return ofWorkflow(await this.#ref(instanceId).describe(), options.workflowName);
+    return plain(ofWorkflow(await this.#calls.ref(instanceId).describe(), options.workflowName));
   }
 
   async list(query: ListQuery = {}): Promise<InstancePage> {
@@ -165,12 +146,12 @@ export class LocalClient implements WorkflowClient {
     checkPayload(payload, `the payload of event ${eventName}`);
     checkInstanceId(instanceId);
     const args = [eventName, copyPayload(payload), options.workflowName, options.payloadHash] as const;
-    settle(await this.#ask(instanceId, 'raiseEvent', [...args], callOptions(options)), instanceId, options);
+    settle(await this.#calls.ask(instanceId, 'raiseEvent', [...args], callOptions(options)), instanceId, options);
   }
 
   async suspend(instanceId: string, options: InstanceCallOptions = {}): Promise<void> {
     settle(
-      await this.#ref(instanceId, callOptions(options)).suspend(options.workflowName, options.payloadHash),
+      await this.#calls.ref(instanceId, callOptions(options)).suspend(options.workflowName, options.payloadHash),
       instanceId,
       options,
     );
@@ -178,7 +159,7 @@ export class LocalClient implements WorkflowClient {
 
   async resume(instanceId: string, options: InstanceCallOptions = {}): Promise<void> {
     settle(
-      await this.#ref(instanceId, callOptions(options)).resume(options.workflowName, options.payloadHash),
+      await this.#calls.ref(instanceId, callOptions(options)).resume(options.workflowName, options.payloadHash),
       instanceId,
       options,
     );
@@ -187,7 +168,7 @@ export class LocalClient implements WorkflowClient {
   async terminate(instanceId: string, options: TerminateOptions = {}): Promise<void> {
     checkPayload(options.output, 'the output');
     const { output, recursive = false, undo = false, workflowName, payloadHash } = options;
-    const ref = this.#ref(instanceId, callOptions(options));
+    const ref = this.#calls.ref(instanceId, callOptions(options));
     settle(
       await ref.terminate({ output, recursive, undo, parentId: undefined, workflowName, hash: payloadHash }),
       instanceId,
@@ -203,7 +184,7 @@ export class LocalClient implements WorkflowClient {
 
   async #purgeOne(instanceId: string, parentId: string | undefined, options: PurgeOptions): Promise<void> {
     const { force = false, workflowName, payloadHash } = options;
-    const ref = this.#ref(instanceId, callOptions(options));
+    const ref = this.#calls.ref(instanceId, callOptions(options));
     settle(await ref.purge({ force, parentId, workflowName, hash: payloadHash }), instanceId, options);
   }
 
@@ -217,7 +198,7 @@ export class LocalClient implements WorkflowClient {
       if (!force) throw new InstanceNotEndedError(instanceId, found.runtimeStatus);
       await this.terminate(instanceId, { recursive: true }).catch(unlessEnded);
     }
-    for (const child of await this.#ref(instanceId).childIds()) {
+    for (const child of await this.#calls.ref(instanceId).childIds()) {
       try {
         await this.#purgeChildren(child, { force });
         await this.#purgeOne(child, instanceId, { force });
@@ -228,9 +209,10 @@ export class LocalClient implements WorkflowClient {
   }
 
   async result(instanceId: string, options: WaitOptions = {}): Promise<unknown> {
-    const found = await this.#untilEnded(instanceId, options, 'untilOutcome', ({ status }) => isTerminal(status));
+    const ended = ({ status }: InstanceOutcome): boolean => isTerminal(status);
+    const found = await this.#calls.until(instanceId, 'untilOutcome', [options.workflowName], options, ended);
     const outcome = found ?? (await this.#outcomeNow(instanceId, options.workflowName));
-    return resultOf(instanceId, outcome.status, outcome.output, outcome.failure);
+    return resultOf(instanceId, outcome.status, plainPayload(outcome.output), outcome.failure);
   }
 
   async #outcomeNow(instanceId: string, workflowName: string | undefined): Promise<InstanceOutcome> {
@@ -240,41 +222,9 @@ export class LocalClient implements WorkflowClient {
   }
 
   async wait(instanceId: string, options: WaitOptions = {}): Promise<InstanceMetadata | undefined> {
-    const found = await this.#untilEnded(instanceId, options, 'untilEnded', ({ runtimeStatus }) =>
-      isTerminal(runtimeStatus),
-    );
-    return found ?? this.get(instanceId, { workflowName: options.workflowName });
-  }
-
-  /** Undefined: the time is up, or there is no such instance. */
-  async #untilEnded<K extends 'untilEnded' | 'untilOutcome'>(
-    instanceId: string,
-    { timeoutMs = Infinity, signal, workflowName }: WaitOptions,
-    method: K,
-    hasEnded: (found: Found<K>) => boolean,
-  ): Promise<Found<K> | undefined> {
-    checkInstanceId(instanceId);
-    if (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs)) {
-      throw new TypeError(`timeoutMs is a number of milliseconds, got ${String(timeoutMs)}`);
-    }
-    const { clock } = this.#host;
-    const deadlineMs = clock.nowMs() + timeoutMs;
-    for (;;) {
-      const leftMs = deadlineMs - clock.nowMs();
-      if (leftMs <= 0 || signal?.aborted === true) return undefined;
-      try {
-        const args = [workflowName] as ArgumentsOf<ActorRef<WorkflowActor>[K]>;
-        // An answer may get lost between hosts: then it is asked for again.
-        const askMs = this.#services.shared ? Math.min(leftMs, END_WAIT_MS) : leftMs;
-        const found = (await this.#ask(instanceId, method, args, { timeoutMs: askMs, signal })) as Found<K> | undefined;
-        // One that ended and was started anew is waited for again.
-        if (found === undefined || hasEnded(found)) return found;
-      } catch (error) {
-        if (!isOutOfReach(error) || this.#host.status().stopping) throw error;
-        // The activation went away, its host died, or the time is up: the loop tells.
-        if (clock.nowMs() < deadlineMs) await new Promise<void>((resolve) => clock.setTimeout(resolve, 20));
-      }
-    }
+    const ended = ({ runtimeStatus }: InstanceMetadata): boolean => isTerminal(runtimeStatus);
+    const found = await this.#calls.until(instanceId, 'untilEnded', [options.workflowName], options, ended);
+    return plain(found) ?? this.get(instanceId, { workflowName: options.workflowName });
   }
 
   async history(instanceId: string, query: HistoryQuery = {}): Promise<HistoryPage> {
@@ -284,7 +234,7 @@ export class LocalClient implements WorkflowClient {
     if (!Number.isSafeInteger(limit) || limit < 1 || limit > HISTORY_PAGE_LENGTH) {
       throw new RangeError(`limit is an integer from 1 to ${HISTORY_PAGE_LENGTH}, got ${String(limit)}`);
     }
-    const ref = this.#ref(instanceId);
+    const ref = this.#calls.ref(instanceId);
     const found = ofWorkflow(await ref.describe(), query.workflowName);
     if (found === undefined) throw new InstanceNotFoundError(instanceId);
     const page = await ref.history(from, limit);
@@ -323,6 +273,10 @@ function ofWorkflow(
   workflowName: string | undefined,
 ): InstanceMetadata | undefined {
   return workflowName === undefined || found?.workflowName === workflowName ? found : undefined;
+}
+
+function plain(found: InstanceMetadata | undefined): InstanceMetadata | undefined {
+  return found && plainMetadata(found);
 }
 
 function unlessEnded(error: unknown): void {

@@ -1,4 +1,4 @@
-import { checkPayload as checkCodec, PayloadError } from '@troupe/actors';
+import { checkPayload as checkCodec, PayloadError, payloadText } from '@troupe/actors';
 import { PAGE_BYTES_MAX, PAYLOAD_BYTES_MAX } from './limits.ts';
 
 /**
@@ -52,7 +52,7 @@ export function pagesOf<T>(items: readonly T[], valueOf: (item: T) => unknown, l
   return pages;
 }
 
-/** Characters of a value as JSON; what JSON cannot hold counts as nothing. */
+/** Characters of a value as JSON, or of the text that it came as. */
 export function jsonLengthOf(value: unknown): number {
-  return JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? part.toString() : part))?.length ?? 0;
+  return payloadText(value)?.length ?? 0;
 }

@@ -4,8 +4,9 @@
 // R2  What a command's number is depends on the order of the code's calls alone.
 // R3  A call from outside a drain, or an end outside one, is a fault: the code waited for something that is not durable.
 // R4  Once the code has ended, or its undos have begun, nothing that is left of it is heard.
+// R5  What came as text the code sees as what it says, read anew each time; what is kept for later stays text.
 
-import { copyPayload, LimitError } from '@troupe/actors';
+import { copyPayload, LimitError, plainPayload } from '@troupe/actors';
 import type { Logger } from '@troupe/actors';
 import { checkActivityOptions, type ActivityOptions } from './activity.ts';
 import type { BufferedEvent, Command, Outcome, StepBody } from './command.ts';
@@ -147,12 +148,14 @@ export class WorkflowRun {
       case 'MessageReceived':
         // Nothing that is written in this language waits for one.
         return;
-      case 'WorkflowStarted':
-        if (this.#watch === undefined) void this.#main(event.input);
-        else this.#watch.run(() => void this.#main(event.input));
+      case 'WorkflowStarted': {
+        const input = plainPayload(event.input);
+        if (this.#watch === undefined) void this.#main(input);
+        else this.#watch.run(() => void this.#main(input));
         return;
+      }
       case 'ActivityCompleted':
-        this.#settle(event.sequence)?.resolve(event.result);
+        this.#settle(event.sequence)?.resolve(plainPayload(event.result));
         return;
       case 'ActivityFailed': {
         const pending = this.#settle(event.sequence);
@@ -163,7 +166,7 @@ export class WorkflowRun {
         this.#settle(event.sequence)?.resolve(undefined);
         return;
       case 'ChildCompleted':
-        this.#settle(event.sequence)?.resolve(event.output);
+        this.#settle(event.sequence)?.resolve(plainPayload(event.output));
         return;
       case 'ChildFailed': {
         const pending = this.#settle(event.sequence);
@@ -428,7 +431,7 @@ export class WorkflowRun {
     const { payload } = buffered.shift()!;
     this.#bufferedCount -= 1;
     if (buffered.length === 0) this.#buffered!.delete(key);
-    return payload;
+    return plainPayload(payload);
   }
 
   /** A wait that a race had left behind is listened to once more: what came meanwhile is for it. */
@@ -455,7 +458,7 @@ export class WorkflowRun {
       if ((waiter === undefined || candidate.drain > waiter.drain) && candidate.promise.matters) waiter = candidate;
     }
     if (waiter !== undefined) {
-      this.#give(waiter, event.payload);
+      this.#give(waiter, plainPayload(event.payload));
       return;
     }
     const buffered = this.#buffered?.get(key);

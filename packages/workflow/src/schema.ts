@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { plainPayload } from '@troupe/actors';
 import { ValidationError, type ValidationIssue } from './errors.ts';
 import type { AnyWorkflow, EventDefinitions } from './workflow.ts';
 
@@ -6,13 +7,14 @@ import type { AnyWorkflow, EventDefinitions } from './workflow.ts';
 export type Schema<I = unknown, O = I> = StandardSchemaV1<I, O>;
 
 /**
- * Validates a value; resolves with what the schema makes of it.
+ * Validates a value, or what a text says; resolves with what the schema makes of it. Without a schema everything is left
+ * as it is.
  *
  * @throws {ValidationError} with one issue for each thing that is wrong
  */
 export async function validated(schema: Schema | undefined, value: unknown, what: string): Promise<unknown> {
   if (schema === undefined) return value;
-  const result = await schema['~standard'].validate(value);
+  const result = await schema['~standard'].validate(plainPayload(value));
   if (result.issues === undefined) return result.value;
   throw new ValidationError(what, result.issues.map(issueOf));
 }

@@ -47,6 +47,11 @@ export function workflowActor(services: InstanceServices) {
         ctx.local.untilEnded(ctx, workflowName, () => ctx.local.describe(ctx.nextEntry)),
       untilOutcome: (ctx: Reading, workflowName: string | undefined) =>
         ctx.local.untilEnded(ctx, workflowName, () => ctx.local.outcome(ctx.nextEntry)),
+      describeStored: (ctx: Reading) => ctx.local.describeStored(ctx.nextEntry),
+      untilStartedStored: (ctx: Reading) => ctx.local.untilStarted(ctx, () => ctx.local.describeStored(ctx.nextEntry)),
+      untilEndedStored: (ctx: Reading) =>
+        ctx.local.untilEnded(ctx, undefined, () => ctx.local.describeStored(ctx.nextEntry)),
+      events: (ctx: Reading, from: number, limit: number) => ctx.local.events(from, limit),
       history: (ctx: Reading, from: number, limit: number) => ctx.local.history(from, limit),
     },
   });
