@@ -6,33 +6,38 @@ interface Kept {
   readonly length: number;
 }
 
-/** Which worker remembers how much of the history of which execution: one of each, and the latest executions only. */
+/**
+ * Which worker remembers how much of the history of which execution: one worker of each, and the latest executions only.
+ * They are in two halves: when the newer one is full the older one goes. (To drop the first of a map one by one takes longer
+ * the more were dropped before.)
+ */
 export class KeptHistories {
-  readonly #kept = new Map<string, Kept>();
+  #newer = new Map<string, Kept>();
+  #older = new Map<string, Kept>();
 
   keep(executionId: string, worker: ConnectedWorker, length: number): void {
-    this.#kept.delete(executionId);
-    this.#kept.set(executionId, { worker, length });
-    if (this.#kept.size <= KEPT_HISTORIES_MAX) return;
-    for (const oldest of this.#kept.keys()) {
-      this.#kept.delete(oldest);
-      return;
+    if (this.#newer.size >= KEPT_HISTORIES_MAX / 2) {
+      this.#older = this.#newer;
+      this.#newer = new Map();
     }
+    this.#newer.set(executionId, { worker, length });
   }
 
   /** How much of it this worker remembers. From now on nobody does. */
   take(executionId: string, worker: ConnectedWorker): number {
-    const kept = this.#kept.get(executionId);
+    const kept = this.#newer.get(executionId) ?? this.#older.get(executionId);
     if (kept === undefined) return 0;
-    this.#kept.delete(executionId);
+    this.forget(executionId);
     return kept.worker === worker ? kept.length : 0;
   }
 
   forget(executionId: string): void {
-    this.#kept.delete(executionId);
+    this.#newer.delete(executionId);
+    this.#older.delete(executionId);
   }
 
   forgetAll(worker: ConnectedWorker): void {
-    for (const [executionId, kept] of this.#kept) if (kept.worker === worker) this.#kept.delete(executionId);
+    for (const half of [this.#newer, this.#older])
+      for (const [executionId, kept] of half) if (kept.worker === worker) half.delete(executionId);
   }
 }

@@ -88,6 +88,8 @@ export const LOOK_INTERVAL_MS = 2 * 60 * 1000;
 export const LOOK_AFTER_FAILURE_MS = 10_000;
 /** A wait for the end of an instance on another host is asked for anew after this long. */
 export const END_WAIT_MS = 60_000;
+/** … and after this long when the instance could not be reached: it is on its way to another host. */
+export const WAIT_PAUSE_MS = 20;
 
 /** A turn that a worker was sent is given out again after this long: the code of a turn only decides, which takes no time. */
 export const TURN_LEASE_MS = 60_000;
@@ -106,5 +108,3 @@ export const LEFT_TO_OTHER_KIND_MAX = 8;
 export const KEPT_HISTORIES_MAX = 10_000;
 /** Alarms of the worker pool are rounded up to this, so that they share timeouts. */
 export const ALARM_GRAIN_MS = 250;
-/** … and after this long when the instance could not be reached: it is on its way to another host. */
-export const WAIT_PAUSE_MS = 20;

@@ -78,7 +78,7 @@ export class ConnectedWorker {
   }
 
   hasRoom(kind: WorkKind): boolean {
-    return this.connected && this.inHandOf[kind] < this.#max[kind] && this.inHand.size < this.connection.itemsMax;
+    return this.inHandOf[kind] < this.#max[kind] && this.inHand.size < this.connection.itemsMax;
   }
 
   add(item: PooledItem): void {

@@ -134,7 +134,7 @@ export class WorkerPool implements WorkerHub {
     const item = new PooledItem(request, key);
     items.set(key, item);
     this.#waiting[request.kind].push(item);
-    if (this.#stopped || !this.mayRun(request.kind, request.name, request.version)) this.#unsettled = true;
+    if (!this.mayRun(request.kind, request.name, request.version)) this.#unsettled = true;
     this.#wake(item);
     this.#schedule();
     return { withdraw: () => this.#end(item) };

@@ -35,8 +35,8 @@ export class WorkerSession implements ExecutorSession {
   readonly replaysLate = false;
   readonly #services: WorkerSessionServices;
   readonly #parts: WorkerSessionParts;
-  /** What of the history concerns workers, in its order. */
-  #past: HistoryEvent[] = [];
+  /** What of the history concerns workers, in its order. Not changed but replaced: the items of turns have it. */
+  #past: readonly HistoryEvent[] = [];
   #request: { withdraw(): void } | undefined;
   #late: LateAnswer | undefined;
   #closed = false;
@@ -95,11 +95,10 @@ export class WorkerSession implements ExecutorSession {
 
   /** In the order of the history: the start, the beginning of the turn, what came, what was asked for. */
   #remember(began: TurnBegan, events: readonly InputEvent[], { commands }: WorkerTurn): void {
-    const past = this.#past;
     const [first, ...more] = events;
-    if (first!.type === 'WorkflowStarted') past.push(first!, began, ...more);
-    else past.push(began, ...events);
-    for (const command of commands) if (isRecorded(command)) past.push(command.event);
+    const came = first!.type === 'WorkflowStarted' ? [first!, began, ...more] : [began, ...events];
+    const asked = commands.flatMap((command) => (isRecorded(command) ? [command.event] : []));
+    this.#past = [...this.#past, ...came, ...asked];
   }
 
   takeLate(): LateAnswer | undefined {

@@ -19,6 +19,7 @@ import { CodeDirectory } from '../src/code-directory.ts';
 import { PAYLOAD_BYTES_MAX } from '../src/limits.ts';
 import { checkPayload as checkSize, jsonLengthOf } from '../src/payload.ts';
 import { Registry } from '../src/registry.ts';
+import { WorkerPool } from '../src/worker-pool.ts';
 import { jsonText } from '../src/http-payload.ts';
 import { replayExactly, replayHistory, testHost, type TestHost } from '../src/testing.ts';
 import { TestCluster } from './cluster.ts';
@@ -233,18 +234,23 @@ test('an activity is given what a text says, anew with each attempt, after its s
   const charge = activity('charge', (_ctx, input: { amount: number }) => input, { input: amount });
   const registry = new Registry([], [pass, grow, charge]);
   const results: ActivityResult[] = [];
+  const clock = new ManualClock();
+  const logger = { debug() {}, info() {}, warn() {}, error() {} };
+  const workers = new WorkerPool({ clock, logger, random: () => 0.5, onChanged() {} });
   const runner = new ActivityRunner({
     registry,
-    clock: new ManualClock(),
-    logger: { debug() {}, info() {}, warn() {}, error() {} },
+    clock,
+    logger,
     concurrency: 1,
-    directory: new CodeDirectory(registry),
+    workers,
+    directory: new CodeDirectory(registry, workers),
     deliver: (_task, result) => results.push(result),
   });
   const run = async (name: string, input: unknown, attempt = 1): Promise<ActivityResult | undefined> => {
     const of = { instanceId: 'i', executionId: 'e', workflowName: 'w', sequence: 1, attempt, name, input };
     const before = results.length;
-    const rest = { options: {}, body: undefined, lastHeartbeat: undefined, traceparent: undefined, again: false };
+    const nothing = { body: undefined, lastHeartbeat: undefined, traceparent: undefined, details: undefined };
+    const rest = { ...nothing, options: {}, patient: false, again: false };
     runner.start({ ...of, ...rest });
     await expect.poll(() => results.length).toBe(before + 1);
     return results.at(-1);

@@ -1,7 +1,7 @@
 // A pool on a clock that stands still, and workers and requests for it that tell what has become of them.
 
 import { ManualClock, SeededRandom } from '@troupe/actors/testing';
-import { expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { ActivityResult } from '../src/activity-runner.ts';
 import type { PoolRequest } from '../src/pool-request.ts';
 import type {
@@ -22,21 +22,25 @@ export interface PoolFixture {
   readonly clock: ManualClock;
   readonly changes: { count: number };
   readonly warnings: string[];
-  readonly errors: string[];
+  /** What was reported as an error; an expectation of a worker that was not met is among them, and fails the test. */
+  readonly errors: unknown[];
 }
 
 export function poolFixture(leases: { turnLeaseMs?: number; activityLeaseMs?: number } = {}): PoolFixture {
   const clock = new ManualClock();
   const changes = { count: 0 };
   const warnings: string[] = [];
-  const errors: string[] = [];
+  const errors: unknown[] = [];
+  onTestFinished(() => {
+    for (const error of errors) if ((error as Error).name === 'AssertionError') throw error;
+  });
   const pool = new WorkerPool({
     clock,
     logger: {
       debug: () => {},
       info: () => {},
       warn: (_, message) => warnings.push(message),
-      error: (_, message) => errors.push(message),
+      error: (details) => errors.push((details as { err: unknown }).err),
     },
     random: new SeededRandom(1).next,
     onChanged: () => (changes.count += 1),

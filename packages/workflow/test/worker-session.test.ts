@@ -186,7 +186,7 @@ test('TypeScript and workers call each other: activities and children both ways'
   const local = activity('local', (_ctx, value: string) => `local ${value}`);
   const mixed = workflow('mixed', async (ctx, name: string) => [
     await ctx.callActivity('upper', name),
-    await ctx.callChildWorkflow('remote', { instanceId: 'remote-child', input: name }),
+    await ctx.callChildWorkflow('remote', name, { instanceId: 'remote-child' }),
   ]);
   const inner = workflow('inner', async (_ctx, name: string) => ({ inner: name }));
   const remote: Program = function* (ctx, name: string) {

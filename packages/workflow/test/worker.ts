@@ -92,11 +92,11 @@ export function turnOf(program: Program, { past, events, beganAtMs }: WorkflowIt
     status: (value) => void commands.push({ type: 'SetCustomStatus', value: text(value) }),
     continueAsNew: (input) => void (continued = { input }),
   };
-  let code: ReturnType<Program> | undefined;
+  let code: ReturnType<Program>;
   let waits: Wait | undefined;
   const resume = (value: unknown, error?: Error): void => {
     try {
-      const step = error === undefined ? code!.next(value) : code!.throw(error);
+      const step = error === undefined ? code.next(value) : code.throw(error);
       waits = step.done === true ? undefined : step.value;
       if (step.done !== true) return;
       outcome =
