@@ -21,7 +21,8 @@
 import type { Clock, Logger } from '@troupe/actors';
 import type { ActivityResult } from './activity-runner.ts';
 import { Alarms } from './alarms.ts';
-import { CoveredCode, type ListedCode } from './covered-code.ts';
+import { ConnectedWorkers } from './connected-workers.ts';
+import type { ListedCode } from './covered-code.ts';
 import { KeptHistories } from './kept-histories.ts';
 import {
   ABANDON_DELAY_MS_MAX,
@@ -55,7 +56,7 @@ export class WorkerPool implements WorkerHub {
   readonly #random: () => number;
   readonly #leaseMs: Readonly<Record<WorkKind, number>>;
   readonly #onChanged: () => void;
-  readonly #workers = new Set<ConnectedWorker>();
+  readonly #workers = new ConnectedWorkers();
   /** Requests that are not over, by kind and key. */
   readonly #items = { workflow: new Map<string, PooledItem>(), activity: new Map<string, PooledItem>() };
   readonly #waiting = { workflow: new WaitingItems(), activity: new WaitingItems() };
@@ -63,10 +64,6 @@ export class WorkerPool implements WorkerHub {
   readonly #out = new Map<string, PooledItem>();
   readonly #alarms: Alarms<PooledItem>;
   readonly #kept = new KeptHistories();
-  /** Workers that may have room for something that waits. */
-  readonly #ready = new Set<ConnectedWorker>();
-  /** What all of them cover together, made when it is asked for. */
-  #covered: Readonly<Record<WorkKind, CoveredCode>> | undefined;
   /** The summary, as text, that was last told. */
   #told: string;
   /** Workers have come or gone, or something was offered that none may take. */
@@ -103,11 +100,7 @@ export class WorkerPool implements WorkerHub {
   }
 
   counts(): WorkerPoolCounts {
-    const inHand = { workflow: 0, activity: 0 };
-    for (const { inHandOf } of this.#workers) {
-      inHand.workflow += inHandOf.workflow;
-      inHand.activity += inHandOf.activity;
-    }
+    const inHand = this.#workers.inHand();
     const waiting = {
       workflow: this.#items.workflow.size - inHand.workflow,
       activity: this.#items.activity.size - inHand.activity,
@@ -117,11 +110,11 @@ export class WorkerPool implements WorkerHub {
 
   /** Whether a worker that is connected may be given this. */
   mayRun(kind: WorkKind, name: string, version: string): boolean {
-    return this.#coverage()[kind].covers(name, version);
+    return this.#workers.covered[kind].covers(name, version);
   }
 
   summary(): WorkerSummary {
-    const { workflow, activity } = this.#coverage();
+    const { workflow, activity } = this.#workers.covered;
     return { workflows: workflow.listed(), activities: activity.listed() };
   }
 
@@ -135,7 +128,7 @@ export class WorkerPool implements WorkerHub {
     items.set(key, item);
     this.#waiting[request.kind].push(item);
     if (!this.mayRun(request.kind, request.name, request.version)) this.#unsettled = true;
-    this.#wake(item);
+    this.#workers.wake(item);
     this.#schedule();
     return { withdraw: () => this.#end(item) };
   }
@@ -149,8 +142,8 @@ export class WorkerPool implements WorkerHub {
     const worker = new ConnectedWorker(connection);
     if (this.#stopped) return { close: () => {} };
     this.#workers.add(worker);
-    this.#coverageChanged();
-    this.#ready.add(worker);
+    this.#unsettled = true;
+    this.#schedule();
     return { close: () => this.#close(worker) };
   }
 
@@ -197,41 +190,20 @@ export class WorkerPool implements WorkerHub {
   /** Whatever has not ended is lost. Nothing is sent any more. */
   stop(): void {
     this.#stopped = true;
-    for (const worker of this.#workers) worker.connected = false;
     this.#workers.clear();
-    this.#ready.clear();
-    this.#covered = undefined;
     this.#loseAll([...this.#items.workflow.values(), ...this.#items.activity.values()]);
     this.#alarms.stop();
   }
 
   #close(worker: ConnectedWorker): void {
     if (!worker.connected) return;
-    worker.connected = false;
-    this.#workers.delete(worker);
-    this.#ready.delete(worker);
+    this.#workers.remove(worker);
     this.#kept.forgetAll(worker);
     // From the last to the first: in front of all others they are in their order again.
     for (const item of [...worker.inHand].toReversed()) {
       this.#takenBack(item);
       this.#await(item, undefined);
     }
-    this.#coverageChanged();
-  }
-
-  #coverage(): Readonly<Record<WorkKind, CoveredCode>> {
-    if (this.#covered === undefined) {
-      const all = [...this.#workers];
-      this.#covered = {
-        workflow: CoveredCode.merged(all.map(({ covered }) => covered.workflow)),
-        activity: CoveredCode.merged(all.map(({ covered }) => covered.activity)),
-      };
-    }
-    return this.#covered;
-  }
-
-  #coverageChanged(): void {
-    this.#covered = undefined;
     this.#unsettled = true;
     this.#schedule();
   }
@@ -255,27 +227,19 @@ export class WorkerPool implements WorkerHub {
     this.#out.delete(sent.token);
     this.#alarms.clear(item);
     worker.remove(item);
-    if (worker.connected) {
-      this.#ready.add(worker);
-      this.#schedule();
-    }
+    this.#workers.ready(worker);
+    this.#schedule();
     return worker;
   }
 
   /** In front of all others; not for the worker to avoid, if there is another one that may take it. */
   #await(item: PooledItem, avoided: ConnectedWorker | undefined): void {
     item.phase = 'waiting';
-    item.avoided = this.#hasOther(item, avoided) ? avoided : undefined;
+    item.avoided = this.#workers.canAvoid(item, avoided) ? avoided : undefined;
     this.#waiting[item.request.kind].unshift(item);
     if (item.avoided !== undefined) this.#alarms.set(item, RATHER_ANOTHER_MS);
-    this.#wake(item);
+    this.#workers.wake(item);
     this.#schedule();
-  }
-
-  #hasOther({ request }: PooledItem, avoided: ConnectedWorker | undefined): boolean {
-    if (avoided === undefined || !avoided.connected) return false;
-    for (const worker of this.#workers) if (worker !== avoided && worker.mayTake(request)) return true;
-    return false;
   }
 
   #rung(item: PooledItem): void {
@@ -293,12 +257,6 @@ export class WorkerPool implements WorkerHub {
     }
   }
 
-  #wake(item: PooledItem): void {
-    for (const worker of this.#workers)
-      if (worker !== item.avoided && worker.hasRoom(item.request.kind) && worker.mayTake(item.request))
-        this.#ready.add(worker);
-  }
-
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -312,9 +270,8 @@ export class WorkerPool implements WorkerHub {
   /** Takes in that workers have come or gone. */
   #settle(): void {
     this.#unsettled = false;
-    const covered = this.#coverage();
     for (const kind of ['workflow', 'activity'] as const) {
-      const alone = this.#waiting[kind].avoiding().filter((item) => !this.#hasOther(item, item.avoided));
+      const alone = this.#waiting[kind].avoiding().filter((item) => !this.#workers.canAvoid(item, item.avoided));
       for (const item of alone.sort((a, b) => b.order - a.order)) {
         this.#waiting[kind].remove(item);
         this.#alarms.clear(item);
@@ -326,6 +283,7 @@ export class WorkerPool implements WorkerHub {
       this.#told = summary;
       this.#onChanged();
     }
+    const { covered } = this.#workers;
     const resting = [...this.#resting].filter(
       ({ request }) => !this.mayRun(request.kind, request.name, request.version),
     );
@@ -346,21 +304,11 @@ export class WorkerPool implements WorkerHub {
   }
 
   #giveOut(): void {
-    for (let worker = this.#leastLoaded(); worker !== undefined; worker = this.#leastLoaded()) {
+    for (let worker = this.#workers.leastLoaded(); worker !== undefined; worker = this.#workers.leastLoaded()) {
       const item = this.#nextFor(worker);
-      if (item === undefined) this.#ready.delete(worker);
+      if (item === undefined) this.#workers.rest(worker);
       else this.#give(item, worker);
     }
-  }
-
-  /** … and of these the one that has not been given anything for the longest. */
-  #leastLoaded(): ConnectedWorker | undefined {
-    let least: ConnectedWorker | undefined;
-    for (const worker of this.#ready) {
-      const less = least === undefined ? -1 : worker.inHand.size - least.inHand.size;
-      if (less < 0 || (less === 0 && worker.lastDispatch < least!.lastDispatch)) least = worker;
-    }
-    return least;
   }
 
   #nextFor(worker: ConnectedWorker): PooledItem | undefined {
