@@ -1,4 +1,5 @@
 // Read by vitest; the list of projects stands in vitest.workspace.ts.
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import projects from './vitest.workspace.ts';
 
@@ -7,6 +8,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@troupe/source', 'node'] } },
   test: {
     projects,
+    // One less than there are processors is the default. Half of the tests wait for servers and processes most of the time.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     tags: [{ name: 'nats-server', description: 'Needs a nats-server.' }],
   },
 });

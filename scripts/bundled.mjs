@@ -1,9 +1,10 @@
-// Runs a program of the folder `bench` from a bundle of the sources, as a published build would be: a loader that translates
-// while it runs adds helpers to every closure.
+// Runs programs from bundles of the sources, as a published build would be: a loader that translates while it runs adds helpers
+// to every closure, and takes five times as long to start.
 
 import { mkdirSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join, parse, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { guardFolder } from './guardian.mjs';
 import { installIfNeeded, run } from './install.mjs';
 import { root } from './repository.mjs';
 
@@ -18,42 +19,66 @@ const ownScripts = {
   },
 };
 
+// Inside a node_modules from which the native dependency is found.
+const bundles = join(root, 'bench/node_modules/.cache', String(process.pid));
+
+async function bundle(entryPoints, outdir, options = {}) {
+  mkdirSync(outdir, { recursive: true });
+  const esbuild = await import('esbuild');
+  await esbuild.build({
+    entryPoints,
+    outdir,
+    outExtension: { '.js': '.mjs' },
+    // The profile reads the paths that stand in the bundle.
+    absWorkingDir: root,
+    bundle: true,
+    conditions: ['@troupe/source'],
+    external: ['classic-level', 'msgpackr-extract'],
+    plugins: [ownScripts],
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    banner: {
+      js: "import * as nodeModule from 'node:module'; const require = nodeModule.createRequire(import.meta.url);",
+    },
+    ...options,
+  });
+}
+
 /**
- * Bundles the programs, each into a file of its own, and runs the first one.
+ * Bundles the programs of the folder `bench`, each into a file of its own, and runs the first one.
  *
  * @throws {Error} when it does not end well
  */
 export async function runBundled(programs, args, nodeOptions = []) {
   await installIfNeeded();
-  const esbuild = await import('esbuild');
-  // Inside a node_modules from which the native dependency is found.
-  const folder = join(root, 'bench/node_modules/.cache', String(process.pid));
-  mkdirSync(folder, { recursive: true });
   try {
-    await esbuild.build({
-      entryPoints: programs.map((name) => join(root, 'bench', `${name}.ts`)),
-      outdir: folder,
-      outExtension: { '.js': '.mjs' },
-      // The profile reads the paths that stand in the bundle.
-      absWorkingDir: root,
-      bundle: true,
-      conditions: ['@troupe/source'],
-      external: ['classic-level', 'msgpackr-extract'],
-      plugins: [ownScripts],
-      format: 'esm',
-      platform: 'node',
-      target: 'node20',
-      banner: {
-        js: "import * as nodeModule from 'node:module'; const require = nodeModule.createRequire(import.meta.url);",
-      },
-    });
-    const file = join(folder, `${programs[0]}.mjs`);
+    await bundle(
+      programs.map((name) => join(root, 'bench', `${name}.ts`)),
+      bundles,
+    );
+    const file = join(bundles, `${programs[0]}.mjs`);
     await run(process.execPath, [...nodeOptions, file, ...args], {
       stdio: 'inherit',
       env: process.env,
       shell: false,
     });
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(bundles, { recursive: true, force: true });
   }
+}
+
+/** What node is given to run a program, by the program's path. */
+const bundled = new Map();
+
+/** Bundles a program that is to run in child processes, and gives what node is given to run it. It goes with this process. */
+export function childProgram(path) {
+  if (bundled.size === 0) guardFolder(bundles);
+  if (!bundled.has(path)) bundled.set(path, bundleChild(path, join(bundles, String(bundled.size))));
+  return bundled.get(path);
+}
+
+async function bundleChild(path, outdir) {
+  await bundle([path], outdir, { sourcemap: true });
+  return ['--enable-source-maps', join(outdir, `${parse(path).name}.mjs`)];
 }

@@ -30,11 +30,11 @@ import { owned, resultEvent } from './input-event.ts';
 import { InstanceActivities } from './instance-activities.ts';
 import { childIdsIn, InstanceChildren, tellParent } from './instance-children.ts';
 import type { InstanceHistory } from './instance-history.ts';
-import { summaryOf } from './instance-metadata.ts';
+import { originOf, summaryOf } from './instance-metadata.ts';
 import { CODE_REMINDER, RETENTION_REMINDER, START_REMINDER, TIMER_REMINDER } from './instance-reminder.ts';
 import type { ChildLink } from './instance-request.ts';
 import type { Context, InstanceServices } from './instance-services.ts';
-import { originOf, type InboxItem, type InstanceState, type ParentLink } from './instance-state.ts';
+import type { InboxItem, InstanceState, ParentLink } from './instance-state.ts';
 import { HISTORY_LENGTH_MAX, NOT_REGISTERED_WAIT_MS } from './limits.ts';
 import { reopenDelayMs } from './retry.ts';
 import { compareVersions } from './registry.ts';
@@ -550,7 +550,7 @@ export class Execution implements CodeTurnOwner {
         executionId,
         parent: parent === undefined || parent.instanceId === '' ? undefined : { instanceId: parent.instanceId },
       },
-      originOf(this.state),
+      () => originOf(this.state),
     );
     return this.#session;
   }

@@ -105,5 +105,5 @@ export interface ExecutorSession {
 
 /** Runs workflows of some definitions. */
 export interface Executor {
-  open(code: WorkflowCode, identity: RunIdentity, origin: ExecutionOrigin): ExecutorSession;
+  open(code: WorkflowCode, identity: RunIdentity, origin: () => ExecutionOrigin): ExecutorSession;
 }

@@ -159,7 +159,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     executor: {
       open: (code, identity, origin) => {
         if (code.definition !== undefined) return local.open(code.definition, identity);
-        return code.onWorkers ? openOnWorkers(code, identity, origin) : remote.open(code, identity, origin);
+        return code.onWorkers ? openOnWorkers(code, identity, origin()) : remote.open(code, identity, origin());
       },
     },
     check: (code, eventName, value, what) => {

@@ -3,7 +3,6 @@
 
 import { decodeEvent, encodeEvent, type InputEvent } from './history.ts';
 import type { Failure, WorkflowStatus } from './status.ts';
-import type { ExecutionOrigin } from './worker-port.ts';
 
 /** The version of the snapshot below. A reader reads every earlier one. */
 const SNAPSHOT_FORMAT = 1;
@@ -173,12 +172,6 @@ export class InstanceState {
     state.onWorkers = fields[23] === true;
     return state;
   }
-}
-
-/** How the execution that is under way began, or the last one. */
-export function originOf(state: InstanceState): ExecutionOrigin {
-  const { workflowName, version, createdAtMs, startAtMs, tags, parent, traceparent } = state;
-  return { workflowName, version, createdAtMs, startAtMs, tags, parent, traceparent };
 }
 
 function printedLink({ instanceId, executionId, sequence, workflowName }: ParentLink) {

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { replayHistory, type StoredHistory } from '@troupe/workflow/testing';
 import { expect, test } from 'vitest';
+import { childProgram } from '../../../../scripts/bundled.mjs';
 import { order } from '../../src/examples/order.ts';
 import { root, startService, temporaryFolder, type ServiceProcess } from './harness.ts';
 
@@ -10,7 +11,7 @@ const bin = fileURLToPath(new URL('../../src/bin.ts', import.meta.url));
 
 /** What `troupe workflow` prints, parsed; rejects with what it complains of. */
 async function troupe(service: ServiceProcess, ...args: readonly string[]): Promise<unknown> {
-  const options = ['--import', 'tsx', '--conditions=@troupe/source', bin, 'workflow', ...args, '--url', service.url];
+  const options = [...(await childProgram(bin)), 'workflow', ...args, '--url', service.url];
   const { stdout } = await promisify(execFile)(process.execPath, options, { cwd: root });
   return stdout === '' ? undefined : JSON.parse(stdout);
 }

@@ -21,7 +21,7 @@ test('long polls are answered with what is known, answers in flight are sent, th
   slow.send(`POST ${W}/echo/stop2/start HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n1`);
   await new Promise((resolve) => setTimeout(resolve, 150));
   const startedAt = performance.now();
-  const stopped = server.stop({ graceMs: 5_000 });
+  const stopped = server.stop({ graceMs: 60_000 });
   for (const { status, json, headers } of await Promise.all(polls)) {
     expect([status, json.runtimeStatus, headers.get('connection')]).toEqual([202, 'RUNNING', 'close']);
   }
@@ -30,7 +30,8 @@ test('long polls are answered with what is known, answers in flight are sent, th
   expect(await slow.until(() => slow.closed, 3_000)).toBe(true);
   expect(statusesOf(slow.received)[0]).toBe(202);
   await stopped;
-  expect(performance.now() - startedAt).toBeLessThan(3_000);
+  // Long before the grace and the waits are over.
+  expect(performance.now() - startedAt).toBeLessThan(30_000);
   await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
   await server.stop();
 });
@@ -66,16 +67,16 @@ test('what takes longer than the grace is cut, and a second stop forces', async 
     const stopped = server.stop({ graceMs: force ? 60_000 : 300 });
     if (force) await server.stop({ graceMs: 0 });
     await stopped;
-    expect(performance.now() - startedAt).toBeLessThan(3_000);
+    expect(performance.now() - startedAt).toBeLessThan(30_000);
     expect(await stuck.until(() => stuck.closed, 1_000)).toBe(true);
     expect(await idle.until(() => idle.closed, 1_000)).toBe(true);
   }
 });
 
 test('an idle keep-alive connection does not hold the stop up', async () => {
-  const server = await serveHttp(host, { port: 0 });
+  const server = await serveHttp(host, { port: 0, keepAliveTimeoutMs: 60_000 });
   for (let round = 0; round < 5; round++) await (await fetch(`${server.url}/healthz`)).text();
   const startedAt = performance.now();
-  await server.stop();
-  expect(performance.now() - startedAt).toBeLessThan(1_500);
+  await server.stop({ graceMs: 60_000 });
+  expect(performance.now() - startedAt).toBeLessThan(30_000);
 });

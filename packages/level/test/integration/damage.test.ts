@@ -17,6 +17,7 @@ import {
   type Store,
 } from '@troupe/actors';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { childProgram } from '../../../../scripts/bundled.mjs';
 import { levelStore } from '../../src/index.ts';
 
 const LAYOUT: Layout = { app: 'kill', partitionCount: 8, hash: 'fnv1a-fmix32', format: 1 };
@@ -204,28 +205,35 @@ describe('damaged files', () => {
     expect(outcomes).toEqual(new Set(['refused', COMMITS - 1]));
   });
 
-  test('a bit that flips in a table, a manifest or the file that names it is found', async () => {
+  test('a bit that flips in a table, a manifest or the file that names it is found', { timeout: 300_000 }, async () => {
     const padding = INCOMPRESSIBLE;
     const commits = 300;
     const source = await written(padding, commits, 64 * 1024);
     const tables = await filesOf(source, /\.ldb$/);
-    expect(tables.length).toBeGreaterThan(1);
-    const positions: [string, number][] = [];
+    // A stop in the middle of a compaction leaves tables that it has replaced, and such as it has not finished.
+    const unused: string[] = [];
+    for (const name of tables) {
+      const copy = await copyOf(source, 'missing', 'kill');
+      await rm(join(copy, name));
+      if ((await outcomeOf(copy, padding)) === commits) unused.push(name);
+    }
+    expect(tables.length - unused.length).toBeGreaterThan(1);
     for (const name of [...tables, ...(await filesOf(source, /^(?:MANIFEST.*|CURRENT)$/))]) {
       const { size } = await stat(join(source, name));
-      for (const position of [...spread(size, 30), size - 1]) positions.push([name, position]);
+      const positions = [...spread(size, 30), size - 1];
+      let refused = 0;
+      for (const position of positions) {
+        const copy = await copyOf(source, 'flipped', 'kill');
+        await flipBit(join(copy, name), position);
+        const outcome = await outcomeOf(copy, padding);
+        // A few bytes of filling are nobody's data.
+        expect(['refused', commits], `${name} at ${position}`).toContain(outcome);
+        if (outcome === 'refused') refused++;
+      }
+      if (unused.includes(name)) expect(refused, `${name}, which nothing uses`).toBe(0);
+      else expect(refused, name).toBeGreaterThan(positions.length / 2);
     }
-    let refused = 0;
-    for (const [name, position] of positions) {
-      const copy = await copyOf(source, 'flipped', 'kill');
-      await flipBit(join(copy, name), position);
-      const outcome = await outcomeOf(copy, padding);
-      // Tables that a compaction has replaced, and a few bytes of filling, are nobody's data.
-      expect(['refused', commits], `${name} at ${position}`).toContain(outcome);
-      if (outcome === 'refused') refused++;
-    }
-    expect(refused).toBeGreaterThan(positions.length / 2);
-  }, 120_000);
+  });
 
   test('a table or a log that is missing is found', async () => {
     const source = await written(INCOMPRESSIBLE, 300, 64 * 1024);
@@ -329,7 +337,7 @@ describe('other processes', () => {
   async function startCommitter(storeFolder: string, acknowledgements: string, actors: number): Promise<ChildProcess> {
     const child = spawn(
       process.execPath,
-      ['--import', 'tsx', '--conditions=@troupe/source', program, storeFolder, acknowledgements, String(actors)],
+      [...(await childProgram(program)), storeFolder, acknowledgements, String(actors)],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
     children.push(child);

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { childProgram } from '../../../../scripts/bundled.mjs';
 import { eventually } from './eventually.ts';
 import { Link } from './link.ts';
 import { NatsServers } from './nats-servers.ts';
@@ -158,11 +159,9 @@ describeWithNats('a link', () => {
 describeWithNats('what is left of a test that is killed', () => {
   test('is nothing: no server, no folder', async () => {
     const program = fileURLToPath(new URL('killed-user.ts', import.meta.url));
-    const user = spawn(
-      process.execPath,
-      ['--import', 'tsx', '--conditions=@troupe/source', program, natsServerProgram()],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
+    const user = spawn(process.execPath, [...(await childProgram(program)), natsServerProgram()], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     const [line] = (await once(user.stdout, 'data')) as [Buffer];
     const { url, folder } = JSON.parse(line.toString()) as { url: string; folder: string };
     expect(existsSync(folder)).toBe(true);

@@ -5,6 +5,7 @@ import { cp, mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { childProgram } from '../../../../scripts/bundled.mjs';
 import { guardFolder } from '../../../../scripts/guardian.mjs';
 import type { HostSettings, Question, Reply } from '../cluster/host-program.ts';
 import type { HostQuestions } from '../cluster/host-questions.ts';
@@ -76,14 +77,13 @@ export class HostProcess {
 
   /** Resolves when it serves. */
   async start(): Promise<void> {
+    const run = await childProgram(program);
     if (this.running) throw new Error(`${this.by} runs already`);
     this.#life++;
     const settings: HostSettings = { ...this.#settings, by: this.by };
-    const child = new Child(
-      process.execPath,
-      ['--import', 'tsx', '--conditions=@troupe/source', program, JSON.stringify(settings)],
-      { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
-    );
+    const child = new Child(process.execPath, [...run, JSON.stringify(settings)], {
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
     this.#child = child;
     let errors = '';
     child.process.stderr!.on('data', (chunk: Buffer) => (errors += chunk.toString()));

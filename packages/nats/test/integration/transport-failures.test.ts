@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { systemClock, type CallEnvelope, type Envelope, type HostId } from '@troupe/actors';
+import { childProgram } from '../../../../scripts/bundled.mjs';
 import { NatsTransport } from '../../src/nats-transport.ts';
 import { frameSubject } from '../../src/subjects.ts';
 import { Child } from './child.ts';
@@ -32,7 +33,7 @@ async function startServer(configuration?: string): Promise<string> {
 
 /** A host in a process of its own that answers every call. */
 async function startAnswering(url: string, hostId: HostId): Promise<Child> {
-  const args = ['--import', 'tsx', '--conditions=@troupe/source', PROGRAM, url, APP, hostId];
+  const args = [...(await childProgram(PROGRAM)), url, APP, hostId];
   const child = new Child(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
   ends.push(() => child.kill());
   const [line] = (await once(child.process.stdout!, 'data')) as [Buffer];

@@ -8,6 +8,7 @@ import { expect, test } from 'vitest';
 import * as index from '../../src/index.ts';
 import * as client from '../../src/client.ts';
 import * as testing from '../../src/testing.ts';
+import * as worker from '../../src/worker.ts';
 
 const script = fileURLToPath(new URL('../../../../scripts/dist-exports.mjs', import.meta.url));
 
@@ -19,5 +20,6 @@ test('the build exports what the sources do', { timeout: 300_000 }, async () => 
     '.': Object.keys(index).sort(),
     './client': Object.keys(client).sort(),
     './testing': Object.keys(testing).sort(),
+    './worker': Object.keys(worker).sort(),
   });
 });
