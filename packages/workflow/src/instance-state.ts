@@ -20,9 +20,13 @@ export interface InboxItem {
   readonly traceparent: string | undefined;
 }
 
+/** A section of the code of a workflow, and an entity that is locked for it. */
+export type EntityLock = readonly [sectionId: string, entityId: string];
+
 /** One for all that have none. */
 export const NO_TAGS: Readonly<Record<string, string>> = Object.freeze({});
 const NO_NUMBERS: readonly number[] = [];
+const NO_LOCKS: readonly EntityLock[] = [];
 
 /** What is durable of an instance beside its history. */
 export class InstanceState {
@@ -60,6 +64,8 @@ export class InstanceState {
   leftBehind = NO_NUMBERS;
   /** Workers began it, and nobody else can read its history. */
   onWorkers = false;
+  /** What its code wants of entities for itself: section and entity, until it gives that back. */
+  entityLocks: readonly EntityLock[] = NO_LOCKS;
 
   #executionId: string | undefined;
   #executionIdOf = 0;
@@ -128,6 +134,7 @@ export class InstanceState {
       this.pinned,
       this.leftBehind.length === 0 ? null : this.leftBehind,
       this.onWorkers,
+      this.entityLocks.length === 0 ? null : this.entityLocks,
     ];
   }
 
@@ -170,6 +177,7 @@ export class InstanceState {
     state.pinned = fields[21] === true;
     state.leftBehind = (fields[22] as number[] | null | undefined) ?? NO_NUMBERS;
     state.onWorkers = fields[23] === true;
+    state.entityLocks = (fields[24] as EntityLock[] | null | undefined) ?? NO_LOCKS;
     return state;
   }
 }
