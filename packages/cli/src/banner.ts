@@ -41,6 +41,8 @@ export function banner(
       `  another host: ${paint(2, another)}`,
     );
   }
+  if (service.grpcPort !== undefined)
+    lines.push(`  workers of Dapr and Durable Task SDKs: ${paint(36, `127.0.0.1:${service.grpcPort}`)}`);
   lines.push('');
   for (const { name, lines: tries } of examples ? TRIES : []) {
     lines.push(

@@ -8,10 +8,10 @@ import { natsSettings, type NatsSettings } from './nats-settings.ts';
 import { serve, type Service } from './serve.ts';
 import { stopSignal } from './stop-signal.ts';
 
-export const DEV_USAGE = `troupe dev [options]          serves workflows over HTTP on 127.0.0.1
+export const DEV_USAGE = `troupe dev [options]          serves workflows on 127.0.0.1, over HTTP
                               (in a clone: npm start -- [options])
   --port PORT                 default 3500; 0 takes a free one
-  --grpc-port PORT            accepted and ignored for now
+  --grpc-port PORT            serves the SDKs of Dapr and Durable Task, which expect 50001
   --data FOLDER               default .troupe
   --app NAME                  default "default"; applications do not see each other
   --no-examples               without the example workflows
@@ -83,7 +83,7 @@ function parsePort(flag: string, text: string): number {
 
 /** Serves until it is told to stop; resolves with the exit code. */
 export async function dev(args: readonly string[]): Promise<number> {
-  const { grpcPort, ...options } = parseDevArguments(args);
+  const options = parseDevArguments(args);
   // Shown to those who find the data folder locked.
   process.title = 'troupe';
   const logger = serviceLogger();
@@ -110,12 +110,20 @@ export async function dev(args: readonly string[]): Promise<number> {
     await Promise.race([ended, sleep(START_GRACE_MS, undefined, { ref: false })]);
     return 0;
   }
-  if (grpcPort !== undefined) console.error('troupe: gRPC is not served yet; --grpc-port is ignored');
   const command = process.env['npm_lifecycle_event'] === 'start' ? 'npm start --' : 'troupe dev';
   const another = startsAnother(args, service.port, command);
   const coloured = process.stdout.isTTY && process.stdout.hasColors();
   process.stdout.write(banner(service, { examples: options.examples, another }, coloured));
-  logger.info({ url: service.url, dataFolder: service.dataFolder, nats: service.shared, app: service.app }, 'serving');
+  logger.info(
+    {
+      url: service.url,
+      grpcPort: service.grpcPort,
+      dataFolder: service.dataFolder,
+      nats: service.shared,
+      app: service.app,
+    },
+    'serving',
+  );
   logger.info({ signal: await stopped }, 'stopping; signal again to force it');
   await service.stop();
   logger.info({}, 'stopped');
@@ -124,6 +132,9 @@ export async function dev(args: readonly string[]): Promise<number> {
 
 /** The command that starts another host as this one, on the next port. */
 export function startsAnother(args: readonly string[], port: number, command: string): string {
-  const others = args.filter((arg, index) => !arg.startsWith('--port') && args[index - 1] !== '--port');
+  const isPort = (arg: string | undefined): boolean => /^--(?:grpc-)?port\b/.test(arg ?? '');
+  const others = args.filter(
+    (arg, index) => !isPort(arg) && !(isPort(args[index - 1]) && !args[index - 1]!.includes('=')),
+  );
   return [command, ...others, '--port', port === 65_535 ? 0 : port + 1].join(' ');
 }

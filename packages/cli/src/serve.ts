@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { consoleLogger, type Logger } from '@troupe/actors';
-import { serveHttp } from '@troupe/gateway/http';
+import type { GrpcServer } from '@troupe/gateway/grpc';
+import { serveHttp, type HttpServer } from '@troupe/gateway/http';
 import { levelStore } from '@troupe/level';
 import { startHost, type WorkflowHost, type WorkflowHostOptions } from '@troupe/workflow';
 import { PortError } from './errors.ts';
@@ -11,6 +12,8 @@ import type { NatsSettings } from './nats-settings.ts';
 export interface ServeOptions {
   /** 0 takes any free one. */
   readonly port: number;
+  /** Where the SDKs of Dapr and of Durable Task are served; 0 takes any free port. Default: nowhere. */
+  readonly grpcPort?: number | undefined;
   /** Made if there is none. One process at a time may use it. */
   readonly dataFolder?: string | undefined;
   /** Instead of a folder. */
@@ -35,6 +38,7 @@ export interface SharedState {
 export interface Service {
   readonly url: string;
   readonly port: number;
+  readonly grpcPort: number | undefined;
   readonly app: string;
   /** Absolute; undefined when the state is shared. */
   readonly dataFolder: string | undefined;
@@ -45,13 +49,14 @@ export interface Service {
 }
 
 /**
- * Serves workflows over HTTP on 127.0.0.1, with their state in a folder, or shared with other hosts.
+ * Serves workflows over HTTP, and over gRPC if asked to, on 127.0.0.1, with their state in a folder, or shared with other
+ * hosts.
  *
  * @throws {StoreLockedError} when another process uses the folder
  * @throws {StoreUnavailableError} when the folder, or the servers, cannot be used
  * @throws {LayoutMismatchError} when the state was laid out for other settings
  * @throws {NatsRefusedError} when the servers do not let us in
- * @throws {PortError} when the port cannot be used
+ * @throws {PortError} when a port cannot be used
  */
 export async function serve(options: ServeOptions): Promise<Service> {
   const logger = options.logger ?? consoleLogger;
@@ -65,23 +70,35 @@ export async function serve(options: ServeOptions): Promise<Service> {
     activities: examples ? exampleActivities : [],
     logger,
   });
+  let server: HttpServer | undefined;
+  let grpc: GrpcServer | undefined;
+  let port = options.port;
   try {
-    const server = await serveHttp(host, { port: options.port, logger });
+    server = await serveHttp(host, { port, logger });
+    if (options.grpcPort !== undefined) {
+      port = options.grpcPort;
+      // Only now: a service without it starts without its packages.
+      const { serveGrpc } = await import('@troupe/gateway/grpc');
+      grpc = await serveGrpc(host, { port, logger });
+    }
+    const { url, port: httpPort } = server;
     return {
-      url: server.url,
-      port: server.port,
+      url,
+      port: httpPort,
+      grpcPort: grpc?.port,
       app,
       dataFolder,
       shared,
       host,
       async stop() {
-        await server.stop();
+        await Promise.all([server?.stop(), grpc?.stop()]);
         await host.stop();
       },
     };
   } catch (error) {
+    await server?.stop();
     await host.stop();
-    throw portError(options.port, error);
+    throw portError(port, error);
   }
 }
 

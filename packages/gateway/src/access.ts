@@ -85,11 +85,11 @@ export class Access {
   }
 
   /**
-   * Checks that the caller has a scope.
+   * Checks that the caller has a scope, or `any` at all.
    *
    * @throws {Problem} 401, 403
    */
-  async checkCaller(request: Request, scope: Scope): Promise<void> {
+  async checkCaller(request: Request, scope: Scope | 'any'): Promise<void> {
     if (!this.required) return;
     const scopes = this.#scopesOfToken(request) ?? (await this.#scopesOfCaller(request));
     if (scopes === undefined) {
@@ -100,7 +100,7 @@ export class Access {
         closes: true,
       });
     }
-    if (!scopes.includes(scope)) {
+    if (scope !== 'any' && !scopes.includes(scope)) {
       throw new Problem(403, 'SCOPE_MISSING', {
         message: `this needs the scope "${scope}"`,
         members: { scope },

@@ -24,3 +24,28 @@ export const RETRY_AFTER_S = 1;
 export const CLOSE_LINGER_MS = 100;
 /** Grace of a stop when none is given. */
 export const STOP_GRACE_MS = 10_000;
+
+// ── gRPC ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** As much as clients of the protocol take and send: a turn carries the whole history. */
+export const MESSAGE_BYTES_MAX = 128 * 1024 * 1024;
+/** Dapr's workers of one language run 10 items, queue 100 more and drop the rest without a word. */
+export const STREAM_ITEMS_MAX = 50;
+/** Microsoft's workers hold a stream dead on which nothing came for 120 s. */
+export const PING_INTERVAL_MS = 30_000;
+/** Half a second of silence more or less is nothing to who watches a host's health. */
+export const HEALTH_WATCH_INTERVAL_MS = 500;
+/** History that is written in one message when it is streamed: below what clients take that were not told to take more. */
+export const HISTORY_CHUNK_BYTES_MAX = 1024 * 1024;
+/** Events that are read from the store at once. */
+export const HISTORY_READ_LENGTH = 1_000;
+/** Instances of a page when the client does not say, and at most. */
+export const PAGE_LENGTH_DEFAULT = 100;
+export const PAGE_LENGTH_MAX = 1_000;
+/** What one connection may have on the way before the other side has read it: large turns need more than HTTP/2's 64 KiB. */
+export const FLOW_CONTROL_WINDOW_BYTES = 1024 * 1024;
+/** A peer that does not answer a ping is gone: its work goes to others. Clients ping about as often. */
+export const KEEP_ALIVE_PING_MS = 30_000;
+export const KEEP_ALIVE_PING_TIMEOUT_MS = 20_000;
+/** The text of an error travels in a header, and clients take 8 KiB of headers. */
+export const DETAIL_LENGTH_MAX = 1_024;

@@ -50,6 +50,8 @@ export class WorkerSession implements ExecutorSession {
   async replay(past: () => Promise<readonly HistoryEvent[]>): Promise<OpenWork> {
     const events = await past();
     this.#past = events.filter(concernsWorkers);
+    // What workers were sent before may never have become durable.
+    this.#services.pool.forget(this.#parts.identity.executionId);
     return openWorkIn(events);
   }
 
