@@ -31,6 +31,7 @@ export const instanceRpcs: readonly Rpc[] = [
     rpc: 'StartInstance',
     scope: 'start',
     request: 'CreateInstanceRequest',
+    dialect: 'dapr',
     response: 'CreateInstanceResponse',
     handle: async (request, call) => {
       const { instanceId } = await call.workflows.start(request.name, startOptionsOf(request, call));

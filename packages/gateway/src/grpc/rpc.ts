@@ -106,23 +106,26 @@ export type Rpc = UnaryRpc | StreamRpc;
 
 export const TASK_HUB = 'TaskHubSidecarService';
 
-/** A unary rpc whose messages are of the base: none of their fields is in dispute. */
+/** A unary rpc whose messages are of the base: none of their fields is in dispute, or the wire type tells. */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- names what is decoded
 export function unary<Request>(rpc: {
   readonly service?: string;
   readonly rpc: string;
   readonly scope: UnaryRpc['scope'];
   readonly request: string;
+  /** Whose meaning of the request's fields is read. */
+  readonly dialect?: Dialect;
   readonly response: string;
   handle(request: Request, call: GrpcCall): Promise<object>;
 }): UnaryRpc {
   const base = codecOf('base');
+  const reading = codecOf(rpc.dialect ?? 'base');
   return {
     kind: 'unary',
     service: rpc.service ?? TASK_HUB,
     rpc: rpc.rpc,
     scope: rpc.scope,
     handle: async (bytes, call) =>
-      base.encode(rpc.response, await rpc.handle(base.decode<Request>(rpc.request, bytes), call)),
+      base.encode(rpc.response, await rpc.handle(reading.decode<Request>(rpc.request, bytes), call)),
   };
 }

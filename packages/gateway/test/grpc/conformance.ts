@@ -47,7 +47,7 @@ export function comparePublished(
       const back = codec.decode<object>(name, Buffer.from(theirs.serializeBinary()));
       expect(unknownFields(back)).toEqual([]);
       expect(type.toObject(back as protobuf.Message, { longs: Number }), `${name} as it came back`).toEqual(
-        type.toObject(codec.decode<protobuf.Message>(name, ours) as protobuf.Message, { longs: Number }),
+        type.toObject(codec.decode<protobuf.Message>(name, ours), { longs: Number }),
       );
     }
   }
@@ -56,7 +56,7 @@ export function comparePublished(
 
 /** Small, and the same in every run: Numerical Recipes' linear congruential generator. */
 function generator(seed: string): () => number {
-  let state = [...seed].reduce((sum, character) => (sum * 31 + character.codePointAt(0)!) >>> 0, 7);
+  let state = Buffer.from(seed).reduce((sum, byte) => (sum * 31 + byte) >>> 0, 7);
   return () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
 }
 
@@ -124,7 +124,7 @@ class Known {
     if (resolvedType !== null) {
       if (depth >= DEPTH_MAX) return undefined;
       const name = resolvedType.name;
-      return this.madeUp(resolvedType as protobuf.Type, this.#published[name] as PublishedClass, random, depth + 1);
+      return this.madeUp(resolvedType, this.#published[name] as PublishedClass, random, depth + 1);
     }
     switch (field.type) {
       case 'string':
@@ -157,7 +157,7 @@ class Known {
         if (resolvedType === null || 'values' in resolvedType) {
           return field.type === 'bytes' ? Buffer.from(part as Uint8Array).toString('base64') : part;
         }
-        return this.shaped(resolvedType as protobuf.Type, part as Record<string, unknown>);
+        return this.shaped(resolvedType, part as Record<string, unknown>);
       };
       if (field.map) shape[keyOf(field)] = Object.entries(value as object).map(([key, part]) => [key, one(part)]);
       else shape[keyOf(field)] = field.repeated ? (value as unknown[]).map(one) : one(value);
@@ -176,9 +176,7 @@ class Known {
       const field = fields.get(name.toLowerCase());
       if (field === undefined || value === undefined) continue;
       const one = (part: unknown): unknown =>
-        field.resolvedType === null || 'values' in field.resolvedType
-          ? part
-          : this.subset(part, field.resolvedType as protobuf.Type);
+        field.resolvedType === null || 'values' in field.resolvedType ? part : this.subset(part, field.resolvedType);
       const seen = field.map
         ? (value as [string, unknown][]).map(([key, part]) => [key, one(part)])
         : field.repeated
