@@ -1,6 +1,7 @@
 // The rpcs that are served. Whatever has no entry here is UNIMPLEMENTED, which clients know how to tell.
 
 import { daprRpcs } from './dapr-rpcs.ts';
+import { entityRpcs } from './entity-rpcs.ts';
 import { healthRpcs } from './health-rpcs.ts';
 import { historyRpcs } from './history-rpcs.ts';
 import { instanceRpcs } from './instance-rpcs.ts';
@@ -16,6 +17,7 @@ export const RPCS: readonly Rpc[] = [
   ...queryRpcs,
   ...historyRpcs,
   ...restartRpcs,
+  ...entityRpcs,
   ...workerRpcs,
   ...daprRpcs,
   ...healthRpcs,

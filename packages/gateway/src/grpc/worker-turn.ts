@@ -4,10 +4,19 @@
 //    given out again, the same code would answer the same.
 // T2 Ids of what is recorded are at least 0, and each is used once in an execution. What is not recorded may have any.
 
-import type { Failure } from '@troupe/workflow';
-import type { BufferedEvent, Command, HistoryEvent, Outcome, WorkerTurn, WorkflowItem } from '@troupe/workflow/worker';
+import { InstanceIdError, type Failure } from '@troupe/workflow';
+import type {
+  BufferedEvent,
+  Command,
+  EntityMessageSent,
+  HistoryEvent,
+  Outcome,
+  WorkerTurn,
+  WorkflowItem,
+} from '@troupe/workflow/worker';
+import { sentToEntity, type DecodedEntityMessage } from './entity-message.ts';
 import { failureFrom } from './failure-details.ts';
-import { plainMessage, unknownFields } from './schema.ts';
+import { unknownFields } from './schema.ts';
 import { STATUS } from './status.ts';
 import { plainTrace } from './trace.ts';
 import { payloadOf, plainTime, said, textOf, timeMsFrom } from './wire-value.ts';
@@ -223,10 +232,16 @@ class TurnReader {
     return `${this.#item.instanceId}:${sequence.toString(16).padStart(4, '0')}`;
   }
 
-  #sendEntityMessage(sequence: number, message: Readonly<Record<string, unknown>>): void {
-    const kind = message['EntityMessageType'];
-    if (typeof kind !== 'string') throw new AnswerError('the worker sent an entity a message that is not known here');
-    const event = { type: 'MessageSent', at: this.#atMs, sequence, kind, body: plainMessage(message[kind]) } as const;
+  #sendEntityMessage(sequence: number, message: DecodedEntityMessage): void {
+    let sent: EntityMessageSent | undefined;
+    try {
+      sent = sentToEntity(message);
+    } catch (error) {
+      if (!(error instanceof InstanceIdError)) throw error;
+      throw new AnswerError(`the worker sent a message to what can be no entity: ${error.message}`);
+    }
+    if (sent === undefined) throw new AnswerError('the worker sent an entity a message that is not known here');
+    const event = { type: 'MessageSent', at: this.#atMs, sequence, ...sent } as const;
     this.#commands.push({ type: 'SendMessage', event, at: undefined });
   }
 
