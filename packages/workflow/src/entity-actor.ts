@@ -23,7 +23,7 @@ export function entityActor(services: EntityServices) {
       unlock: (ctx, owner: EntityCaller, sectionId: string | undefined) => ctx.local.unlock(ctx, owner, sectionId),
       removeIfEmpty: (ctx) => ctx.local.removeIfEmpty(ctx),
       proceed: (ctx) => ctx.local.proceed(ctx),
-      batchEnded: (ctx, batchId: string) => ctx.local.batchEnded(ctx, batchId),
+      batchEnded: (ctx) => ctx.local.batchEnded(ctx),
     },
     readOnly: {
       describe: (ctx: RecordReadContext<Entity>) => ctx.local.describe(),

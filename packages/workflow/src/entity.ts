@@ -280,15 +280,15 @@ export class Entity {
       if (this.#out !== out || this.#closed) return;
       out.given = batches.give(batch, (answer) => {
         out.answer = answer;
-        this.#services.goOn(this.id, (entity) => entity.batchEnded(out.batchId));
+        this.#services.goOn(this.id, (entity) => entity.batchEnded());
       });
     });
   }
 
   /** A batch of this activation has ended. */
-  batchEnded(ctx: Context, batchId: string): void {
+  batchEnded(ctx: Context): void {
     const out = this.#out;
-    if (out?.batchId !== batchId || out.answer === undefined) return;
+    if (out?.answer === undefined) return;
     this.#out = undefined;
     const { answer } = out;
     if (answer.kind === 'done' && answer.result.failed === undefined && answer.result.results.length > 0) {

@@ -1,7 +1,9 @@
 // What workflows that run on workers have to do with entities: calls, signals, locks.
 
 import { expect, test } from 'vitest';
+import { entityActor } from '../src/entity-actor.ts';
 import { testHost, type TestHost } from '../src/testing.ts';
+import type { EntityItem } from '../src/worker.ts';
 import { TestCluster } from './cluster.ts';
 import { startWorker, type Operations, type Program } from './worker.ts';
 
@@ -180,9 +182,11 @@ test('a lock that is granted to nobody is given back', async () => {
   await t.workflows.start('critical', { instanceId: 'three', input: 1 });
   await t.settle();
   // They wait for A, which is the first.
+  expect((await t.host.entities.get(A))?.backlog).toBe(2);
   await t.workflows.terminate('two');
   await t.workflows.purge('two');
   await t.settle();
+  expect((await t.host.entities.get(A))?.backlog).toBe(1);
   await t.workflows.raiseEvent('one', 'go');
   await t.settle();
   expect([await lockedBy(t, A), await lockedBy(t, B)]).toEqual(['three', 'three']);
@@ -231,28 +235,141 @@ test('the worker may be connected to any of several hosts; owners may change and
   expect(await a.entities.get(A)).toMatchObject({ state: `${15 * 20 + 107}`, backlog: 0 });
 });
 
-test('messages between hosts that get lost are asked for again', async () => {
+test('an answer that gets lost between hosts is asked for again, and the batch is not run again', async () => {
   await using cluster = new TestCluster();
   const a = await cluster.start('a', {});
   const b = await cluster.start('b', {});
   const worker = startWorker(b, { entities: { counter } });
   await cluster.advance(1_000);
-  let lost = 0;
-  cluster.loses = (call) => {
-    if (!/a→b troupe\.entities\.(run|wait)|b→a reply/.test(call) || lost >= 6 || lost % 2 === 1) {
-      lost += /troupe\.entities/.test(call) ? 1 : 0;
-      return false;
-    }
-    lost += 1;
-    return true;
-  };
-  for (let count = 0; count < 5; count++) {
-    const signalled = a.entities.signal(A, 'add', { input: '1' });
+  const losing = async (what: RegExp): Promise<void> => {
+    let lost = 0;
+    cluster.loses = (call) => {
+      if (lost > 0 || !what.test(call)) return false;
+      lost += 1;
+      return true;
+    };
+    const before = worker.batches.length;
+    await a.entities.signal(A, 'add', { input: '1' });
     await cluster.advance(60_000);
-    await signalled;
-  }
-  await cluster.advance(60_000);
-  expect(await a.entities.get(A)).toMatchObject({ state: '5', backlog: 0 });
-  expect(worker.batches.length).toBeGreaterThan(0);
-  expect(lost).toBeGreaterThan(2);
+    expect([what.source, lost, worker.batches.length - before]).toEqual([what.source, 1, 1]);
+  };
+  await losing(/^a→b troupe\.entities\.run$/);
+  await losing(/^b→a (?!call)/);
+  // It takes long: the batch goes over once, and is asked about.
+  cluster.loses = () => false;
+  cluster.calls.length = 0;
+  worker.hold();
+  await a.entities.signal(A, 'add', { input: '1' });
+  await cluster.advance(30_000);
+  worker.release();
+  await cluster.advance(10_000);
+  const asked = cluster.calls.filter((call) => call.startsWith('a→b troupe.entities.'));
+  expect(asked[0]).toBe('a→b troupe.entities.run');
+  expect(new Set(asked.slice(1))).toEqual(new Set(['a→b troupe.entities.wait']));
+  expect(await a.entities.get(A)).toMatchObject({ state: '3', backlog: 0 });
+});
+
+test('a batch whose entity has gone to another host, or whose owner has died, is taken back from its worker', async () => {
+  await using cluster = new TestCluster();
+  const a = await cluster.start('a', {});
+  const b = await cluster.start('b', {});
+  const c = await cluster.start('c', {});
+  const items: EntityItem[] = [];
+  b.workers.connect({
+    filters: { workflows: [], activities: [], entities: ['counter'] },
+    workflowsMax: 0,
+    activitiesMax: 0,
+    entitiesMax: 9,
+    itemsMax: 9,
+    keepsHistory: false,
+    send: (item) => void items.push(item as EntityItem),
+  });
+  await cluster.advance(1_000);
+  const B_KEY = '@counter@other';
+  await a.entities.signal(A, 'add', { input: '1' });
+  await a.entities.signal(B_KEY, 'add', { input: '1' });
+  await cluster.advance(1_000);
+  expect(items).toHaveLength(2);
+  startWorker(c, { entities: { counter } });
+  await cluster.advance(1_000);
+  cluster.takeEntity(A, 'c');
+  await cluster.advance(10_000);
+  expect(await c.entities.get(A)).toMatchObject({ state: '1' });
+  const batch = { results: [{ ok: true, output: undefined }], state: '7', actions: [] } as const;
+  const [first, second] = [A, B_KEY].map((id) => items.find(({ entityId }) => entityId === id)!);
+  expect(b.workers.completeEntity(first!.token, batch)).toBe(false);
+  cluster.kill('a');
+  cluster.bury('a', 'c');
+  await cluster.advance(10_000);
+  expect(await c.entities.get(B_KEY)).toMatchObject({ state: '1' });
+  expect(b.workers.completeEntity(second!.token, batch)).toBe(false);
+});
+
+test('what was done while a lock kept others back is not done again after a crash', async () => {
+  const owner: Program = function* (ctx) {
+    const lock = ctx.lock(A);
+    yield { all: [lock] };
+    yield { event: 'go' };
+    yield { all: [ctx.call(A, 'add', 1)] };
+    yield { event: 'go' };
+    yield { all: [ctx.call(A, 'add', 10)] };
+    ctx.unlock(lock, A);
+  };
+  await using t = await testHost();
+  startWorker(t.host, { workflows: { owner }, entities: { counter } });
+  await t.settle();
+  await t.workflows.start('owner', { instanceId: 'i' });
+  await t.settle();
+  await t.host.entities.signal(A, 'add', { input: '100' });
+  await t.workflows.raiseEvent('i', 'go');
+  await t.settle();
+  expect(await stateOf(t, A)).toBe('1');
+  await using next = await t.crash();
+  startWorker(next.host, { workflows: { owner }, entities: { counter } });
+  await next.advance('5s');
+  expect(await stateOf(next, A)).toBe('1');
+  await next.workflows.raiseEvent('i', 'go');
+  await next.settle();
+  expect(await stateOf(next, A)).toBe('111');
+  await using last = await next.crash();
+  startWorker(last.host, { entities: { counter } });
+  await last.advance('5s');
+  expect(await stateOf(last, A)).toBe('111');
+});
+
+test('locks that nobody gives back are found', async () => {
+  await using t = await testHost();
+  startWorker(t.host, { workflows: { critical }, entities: { counter } });
+  await t.settle();
+  await t.workflows.start('critical', { instanceId: 'one', input: 1 });
+  await t.settle();
+  const { executionId } = (await t.workflows.get('one'))!;
+  const request = async (first: string, instanceId: string, of: string): Promise<void> => {
+    const owner = { instanceId, executionId: of };
+    const entity = t.host.actors.actor(entityActor(undefined as never), first);
+    await entity.lock({ sectionId: 's', entityIds: [first, B], position: 0, owner });
+    await t.settle();
+  };
+  // Their requests wait at B.
+  await request('@counter@c', 'gone', 'x.1');
+  await request('@counter@d', 'one', 'x.1');
+  await request('@counter@e', 'one', executionId);
+  const cleaned = await t.host.entities.clean({ removeEmpty: true, releaseOrphanedLocks: true });
+  expect(cleaned).toEqual({ removed: 2, released: 2 });
+  const { entities } = await t.host.entities.list({ includeTransient: true });
+  expect(entities.map(({ entityId, lockedBy: by }) => [entityId, by]).sort()).toEqual([
+    [A, 'one'],
+    [B, 'one'],
+    ['@counter@e', 'one'],
+  ]);
+  // What waits at B comes to its end as soon as B is free: it is granted to nobody, and given back.
+  await t.workflows.raiseEvent('one', 'go', 'keep');
+  await t.advance('1s');
+  expect([await lockedBy(t, A), await lockedBy(t, B)]).toEqual([undefined, undefined]);
+  // The execution did not know of this one.
+  expect(await lockedBy(t, '@counter@e')).toBe('one');
+  expect(await t.host.entities.clean({ removeEmpty: false, releaseOrphanedLocks: true })).toMatchObject({
+    released: 1,
+  });
+  expect((await t.workflows.list()).instances).toHaveLength(1);
 });

@@ -1,5 +1,6 @@
 // Entities, which workers of other languages run.
 
+import { LimitError } from '@troupe/actors';
 import { expect, test } from 'vitest';
 import { testHost, type TestHost } from '../src/testing.ts';
 import { startWorker, type Operations, type Program } from './worker.ts';
@@ -214,4 +215,18 @@ test('entities are listed by what their ids begin with and by when they changed'
   await t.host.entities.signal('@counter@a', 'add', { input: '3' });
   await t.settle();
   expect(await stateOf(t, '@counter@a')).toBe('3');
+});
+
+test('so many signals may wait and no more; one that was refused is taken under the same id when there is room', async () => {
+  await using t = await testHost();
+  const signal = (requestId: string): Promise<void> =>
+    t.host.entities.signal('@counter@a', 'add', { input: '1', requestId });
+  await Promise.all(Array.from({ length: 10_000 }, (_, index) => signal(`r${index}`)));
+  await expect(signal('late')).rejects.toThrow(LimitError);
+  startWorker(t.host, { entities: { counter } });
+  for (let round = 0; round < 10; round++) await t.advance('1s');
+  expect(await stateOf(t, '@counter@a')).toBe('10000');
+  await signal('late');
+  await t.settle();
+  expect(await stateOf(t, '@counter@a')).toBe('10001');
 });
