@@ -119,10 +119,10 @@ function wrong(name: string, text: string, wanted: string): Error {
   );
 }
 
-/** @throws {Problem} 400 when no workflow or event can have this name */
-export function checkName(kind: 'workflow' | 'event', name: string): void {
+/** @throws {Problem} 400 when no workflow, event or operation can have this name */
+export function checkName(kind: 'workflow' | 'event' | 'operation', name: string): void {
   if (name === '' || name.length > NAME_LENGTH_MAX || CONTROL_PATTERN.test(name) || !name.isWellFormed()) {
-    const article = kind === 'event' ? 'an' : 'a';
+    const article = kind === 'workflow' ? 'a' : 'an';
     throw badRequest(
       'NAME_INVALID',
       `${article} ${kind} name is 1 to ${NAME_LENGTH_MAX} characters without control characters`,

@@ -1,5 +1,5 @@
 import { CoveredCode } from './covered-code.ts';
-import type { ConnectedWorker, PooledItem, WorkKind } from './pooled-item.ts';
+import { ofEachKind, WORK_KINDS, type ConnectedWorker, type PooledItem, type WorkKind } from './pooled-item.ts';
 
 /** The workers of a pool: what they cover together, and which of them may have room for something that waits. */
 export class ConnectedWorkers {
@@ -15,20 +15,14 @@ export class ConnectedWorkers {
   get covered(): Readonly<Record<WorkKind, CoveredCode>> {
     if (this.#covered === undefined) {
       const all = [...this.#workers];
-      this.#covered = {
-        workflow: CoveredCode.merged(all.map(({ covered }) => covered.workflow)),
-        activity: CoveredCode.merged(all.map(({ covered }) => covered.activity)),
-      };
+      this.#covered = ofEachKind((kind) => CoveredCode.merged(all.map(({ covered }) => covered[kind])));
     }
     return this.#covered;
   }
 
   inHand(): Record<WorkKind, number> {
-    const sum = { workflow: 0, activity: 0 };
-    for (const { inHandOf } of this.#workers) {
-      sum.workflow += inHandOf.workflow;
-      sum.activity += inHandOf.activity;
-    }
+    const sum = ofEachKind(() => 0);
+    for (const { inHandOf } of this.#workers) for (const kind of WORK_KINDS) sum[kind] += inHandOf[kind];
     return sum;
   }
 

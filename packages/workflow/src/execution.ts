@@ -31,6 +31,7 @@ import type { HistoryEvent, InputEvent } from './history.ts';
 import { owned, resultEvent } from './input-event.ts';
 import { InstanceActivities } from './instance-activities.ts';
 import { childIdsIn, InstanceChildren, tellParent } from './instance-children.ts';
+import { freeEntities, sendMessage } from './instance-entities.ts';
 import type { InstanceHistory } from './instance-history.ts';
 import { originOf, summaryOf } from './instance-metadata.ts';
 import { CODE_REMINDER, RETENTION_REMINDER, START_REMINDER, TIMER_REMINDER } from './instance-reminder.ts';
@@ -799,6 +800,7 @@ export class Execution implements CodeTurnOwner {
         return;
       }
       case 'SendMessage':
+        sendMessage(ctx, this.#services, this.state, this.#id, command.event);
         return;
       case 'TerminateOther':
         ctx.send(this.#services.actor(), command.instanceId).terminate({
@@ -857,6 +859,7 @@ export class Execution implements CodeTurnOwner {
     const { inbox } = state;
     const nowMs = ctx.nowMs();
     this.#activities.abort(ctx, state.executionId, new Error('the workflow continued as new'), true);
+    freeEntities(ctx, this.#services, state, this.#id);
     state.generation += 1;
     state.undoing = false;
     if (!state.onWorkers) state.customStatus = undefined;
@@ -893,6 +896,7 @@ export class Execution implements CodeTurnOwner {
       this.#history.append(ctx, state, state.inbox[0].event);
     }
     for (const reminder of ctx.reminders()) ctx.cancelReminder(reminder.name);
+    freeEntities(ctx, this.#services, state, this.#id);
     state.ended = outcome.type;
     state.completedAtMs = nowMs;
     state.suspended = false;

@@ -1,5 +1,6 @@
 import type { ActorHost } from '@troupe/actors';
 import type { WorkflowClient } from './client-interface.ts';
+import type { EntityClient } from './entity-client.ts';
 import type { InstanceReader, InstanceRepeats, WorkerHub } from './worker-port.ts';
 
 /** A workflow that this host has code for. */
@@ -40,6 +41,8 @@ export interface WorkflowHost extends AsyncDisposable {
   readonly repeats: InstanceRepeats;
   /** The actors below, and those that were registered beside the workflows. */
   readonly actors: ActorHost;
+  /** Entities, which workers of other languages run. */
+  readonly entities: EntityClient;
   /** For whoever speaks with workers of other languages. */
   readonly workers: WorkerHub;
   registered(): { readonly workflows: readonly RegisteredWorkflow[]; readonly activities: readonly string[] };

@@ -16,6 +16,9 @@ import { ActivityRunner } from './activity-runner.ts';
 import { ANNOUNCED_AS, announcementOf } from './announcement.ts';
 import { AwaitingWorkers } from './awaiting-workers.ts';
 import { CodeDirectory, type WorkflowCode } from './code-directory.ts';
+import { entityActor, type EntityActor } from './entity-actor.ts';
+import { EntityBatches, entityBatchesActor } from './entity-batches.ts';
+import { LocalEntityClient } from './entity-client.ts';
 import { isOutOfReach } from './errors.ts';
 import type { ExecutorSession } from './executor.ts';
 import type { HostStatus, WorkflowHost } from './host-interface.ts';
@@ -183,6 +186,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     logger,
     meter,
     actor: () => actor,
+    entity: () => entity,
     purgeTree: (instanceId) =>
       void client
         .purge(instanceId, { recursive: true })
@@ -194,6 +198,25 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     host.actor(actor, instanceId).proceed().catch(reporting(COULD_NOT_GO_ON)),
   );
   const actor: WorkflowActor = workflowActor(services);
+  const batches = new EntityBatches({
+    pool,
+    workers,
+    clock,
+    services: () => ({ host, batches: batchesOfHost, directory }),
+  });
+  const batchesOfHost = entityBatchesActor(() => batches);
+  const awaitingEntities = new AwaitingWorkers((entityId) =>
+    host.actor(entity, entityId).proceed().catch(reporting(COULD_NOT_GO_ON)),
+  );
+  const entity: EntityActor = entityActor({
+    batches,
+    clock,
+    logger,
+    entity: () => entity,
+    workflow: () => actor,
+    goOn: (entityId, ask) => goOnWith(entity, entityId, ask),
+    awaitWorkers: (entityId) => awaitingEntities.add(entityId),
+  });
   const releaseRejections = catchStrayRejections(logger);
   const release = (): void => {
     watch?.stop();
@@ -209,6 +232,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
       workers.membersChanged();
       exchange.membersChanged();
       hosted.membersChanged();
+      batches.membersChanged();
     }
     // Alone nobody else can have brought what somebody waits for.
     if (!directory.alone) lookSoon();
@@ -222,6 +246,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     if (ended || host.status().stopping) return;
     exchange.codeChanged();
     void awaiting.goOn();
+    void awaitingEntities.goOn();
     lookSoon();
   };
   const lookAtWaiting = (): void => {
@@ -253,7 +278,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
       ...actorOptions,
       announce: { ...actorOptions.announce, [ANNOUNCED_AS]: announcementOf(registry, activityConcurrency) },
       onPlacementChanged: placementChanged,
-      actors: [actor, activitiesOfHost, sessions, workersOfHost, ...actors],
+      actors: [actor, entity, activitiesOfHost, sessions, workersOfHost, batchesOfHost, ...actors],
     });
   } catch (error) {
     ended = true;
@@ -262,16 +287,25 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     throw error;
   }
 
+  function goOn(instanceId: string, ask: (instance: ActorRef<WorkflowActor>) => Promise<unknown>): void {
+    goOnWith(actor, instanceId, ask);
+  }
+
   /**
-   * Has an instance of this host go on. Nobody else will: it is asked again until it can, however long the host may not
-   * serve. A new owner does it by itself.
+   * Has an instance or an entity of this host go on. Nobody else will: it is asked again until it can, however long the
+   * host may not serve. A new owner does it by itself.
    */
-  function goOn(instanceId: string, ask: (instance: ActorRef<WorkflowActor>) => Promise<unknown>, failures = 0): void {
-    ask(host.actor(actor, instanceId)).catch((error: unknown) => {
-      const owner = host.ownerOf(actor, instanceId);
+  function goOnWith<D extends AnyActorDefinition>(
+    definition: D,
+    id: string,
+    ask: (ref: ActorRef<D>) => Promise<unknown>,
+    failures = 0,
+  ): void {
+    ask(host.actor(definition, id)).catch((error: unknown) => {
+      const owner = host.ownerOf(definition, id);
       if (!isOutOfReach(error) || host.status().stopping) reporting(COULD_NOT_GO_ON)(error);
       else if (owner === undefined || owner === host.hostId) {
-        clock.setTimeout(() => goOn(instanceId, ask, failures + 1), reopenDelayMs(failures));
+        clock.setTimeout(() => goOnWith(definition, id, ask, failures + 1), reopenDelayMs(failures));
       }
     });
   }
@@ -305,6 +339,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   };
   const workflowHost: WorkflowHost = {
     workflows: client,
+    entities: new LocalEntityClient(host, entity, actor),
     workers: pool,
     stored: new StoredInstances(host, actor, shared),
     repeats: new RepeatedInstances(host, actor, shared),
@@ -339,7 +374,7 @@ function unreadiness(host: ActorHost): string | undefined {
   return undefined;
 }
 
-const COULD_NOT_GO_ON = 'a workflow instance could not go on; it is tried again';
+const COULD_NOT_GO_ON = 'a workflow instance or an entity could not go on; it is tried again';
 
 /** Instances of this host that nobody could run may find their code now. */
 async function goOnWithWaiting(

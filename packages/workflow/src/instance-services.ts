@@ -1,6 +1,7 @@
 import type { AnyActorDefinition, Clock, Logger, RecordContext } from '@troupe/actors';
 import type { ActivityResult, ActivityRunner } from './activity-runner.ts';
 import type { CodeDirectory, WorkflowCode } from './code-directory.ts';
+import type { EntityActor } from './entity-actor.ts';
 import type { Executor } from './executor.ts';
 import type { Instance } from './instance.ts';
 import type { HostMeter } from './meter.ts';
@@ -23,6 +24,8 @@ export interface InstanceServices {
   readonly meter: HostMeter;
   /** The actor type of instances, to send to others. */
   actor(): WorkflowActor & AnyActorDefinition;
+  /** … and of entities. */
+  entity(): EntityActor & AnyActorDefinition;
   /** Purges an instance and its children, if all of them have ended. */
   purgeTree(instanceId: string): void;
   /**

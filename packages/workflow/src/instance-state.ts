@@ -22,9 +22,13 @@ export interface InboxItem {
   readonly traceparent: string | undefined;
 }
 
+/** A section of the code of a workflow, and an entity that is locked for it. */
+export type EntityLock = readonly [sectionId: string, entityId: string];
+
 /** One for all that have none. */
 export const NO_TAGS: Readonly<Record<string, string>> = Object.freeze({});
 const NO_NUMBERS: readonly number[] = [];
+const NO_LOCKS: readonly EntityLock[] = [];
 
 /** What is durable of an instance beside its history. */
 export class InstanceState {
@@ -64,6 +68,8 @@ export class InstanceState {
   onWorkers = false;
   /** It failed, and a worker is to rewrite its history before its code goes on. */
   rewinding = false;
+  /** What its code wants of entities for itself: section and entity, until it gives that back. */
+  entityLocks: readonly EntityLock[] = NO_LOCKS;
 
   #executionId: string | undefined;
   #executionIdOf = 0;
@@ -133,6 +139,7 @@ export class InstanceState {
       this.leftBehind.length === 0 ? null : this.leftBehind,
       this.onWorkers,
       this.rewinding,
+      this.entityLocks.length === 0 ? null : this.entityLocks,
     ];
   }
 
@@ -176,6 +183,7 @@ export class InstanceState {
     state.leftBehind = (fields[22] as number[] | null | undefined) ?? NO_NUMBERS;
     state.onWorkers = fields[23] === true;
     state.rewinding = fields[24] === true;
+    state.entityLocks = (fields[25] as EntityLock[] | null | undefined) ?? NO_LOCKS;
     return state;
   }
 }

@@ -7,12 +7,14 @@
 
 import type { RecordOpening, Reminder, Tombstone } from '@troupe/actors';
 import type { ActivityResult } from './activity-runner.ts';
+import { newBirth } from './birth.ts';
 import { CodeTurn } from './code-turn.ts';
 import { EndWait } from './end-waiters.ts';
 import { AlreadyExistsError, ValidationError, WorkflowTerminatedError } from './errors.ts';
 import { Execution } from './execution.ts';
 import { failureOf } from './failure.ts';
 import { tellParent } from './instance-children.ts';
+import { wantsLock } from './instance-entities.ts';
 import { EntriesGone, InstanceHistory } from './instance-history.ts';
 import { metadataOf, originOf, outcomeOf } from './instance-metadata.ts';
 import {
@@ -330,6 +332,30 @@ export class Instance {
     }
   }
 
+  /** A message that only code on workers understands. */
+  message(ctx: Context, executionId: string, kind: string, body: unknown): CodeTurn | Promise<void> | undefined {
+    const execution = this.#execution;
+    if (execution === undefined || !isUnderWay(execution.state, executionId)) return undefined;
+    return execution.receive(ctx, { type: 'MessageReceived', at: ctx.nowMs(), kind, body });
+  }
+
+  /** Entities are locked for an execution. If it is over, or wants them no more, it gives them back. */
+  lockGranted(
+    ctx: Context,
+    executionId: string,
+    sectionId: string,
+    entityIds: readonly string[],
+  ): CodeTurn | Promise<void> | undefined {
+    const { state } = this;
+    if (state !== undefined && isUnderWay(state, executionId) && wantsLock(state, sectionId))
+      return this.message(ctx, executionId, 'entityLockGranted', { sectionId });
+    const owner = { instanceId: this.id, executionId };
+    for (const entityId of entityIds) ctx.send(this.#services.entity(), entityId).unlock(owner, sectionId);
+    // There is nobody: what is sent is all that is left to do.
+    if (state === undefined) ctx.purge(this.tombstone);
+    return undefined;
+  }
+
   reminder(ctx: Context, { name }: Reminder): CodeTurn | Promise<void> | undefined {
     const execution = this.#execution;
     if (execution === undefined) return undefined;
@@ -488,22 +514,3 @@ function isUnderWay(state: InstanceState, executionId: string): boolean {
 
 const NOT_ON_WORKERS =
   'its code did not run on a worker, and only the protocol of workers can leave out or repeat a part of a history; start it anew';
-
-const LETTERS = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_';
-let lastMs = NaN;
-let printedMs = '';
-
-/** Unique over all lives of all instances, and short: it is part of each task's id. */
-function newBirth(ctx: Context): string {
-  const nowMs = ctx.nowMs();
-  if (nowMs !== lastMs) {
-    lastMs = nowMs;
-    printedMs = nowMs.toString(36);
-  }
-  let birth = printedMs;
-  for (let half = 0; half < 2; half++) {
-    for (let bits = Math.floor(ctx.random() * 2 ** 24), left = 4; left > 0; left--, bits >>>= 6)
-      birth += LETTERS[bits & 63];
-  }
-  return birth;
-}

@@ -98,6 +98,8 @@ export const WAIT_PAUSE_MS = 20;
 export const TURN_LEASE_MS = 60_000;
 /** … an activity: it may take long, and one that still runs would run twice. But some workers drop items in silence. */
 export const ACTIVITY_LEASE_MS = 30 * 60 * 1000;
+/** … a batch of operations of an entity: they run one after the other, and while they do the entity does nothing else. */
+export const ENTITY_LEASE_MS = 10 * 60 * 1000;
 /** The lease of an item doubles each time that it runs out, up to so many times its first: it may just need longer. */
 export const LEASE_GROWTH_MAX = 16;
 /** Pauses before an item that a worker would not have is given out again: it may be the only one. */
@@ -105,9 +107,19 @@ export const ABANDON_DELAY_MS_MIN = 1_000;
 export const ABANDON_DELAY_MS_MAX = 30_000;
 /** An item waits this long for another worker than the one that failed it. Then that one gets it too, if it is free. */
 export const RATHER_ANOTHER_MS = 10_000;
-/** Of the items that a worker takes at once, a share that one kind leaves to the other: an eighth, and so many at most. */
+/** Of the items that a worker takes at once, a share that is left to each other kind: an eighth, and so many at most. */
 export const LEFT_TO_OTHER_KIND_MAX = 8;
 /** Executions whose history a worker of this host is known to remember; some hundred bytes each. */
 export const KEPT_HISTORIES_MAX = 10_000;
 /** Alarms of the worker pool are rounded up to this, so that they share timeouts. */
 export const ALARM_GRAIN_MS = 250;
+
+/** Operations of an entity that a worker is given at once: all that were done are lost if one of them takes the worker down. */
+export const ENTITY_BATCH_LENGTH = 256;
+/** Signals from outside that an entity has not run yet. */
+export const ENTITY_BACKLOG_MAX = 10_000;
+/** A batch that another host had done, and that its owner may ask for again, is kept for so long. */
+export const ENTITY_BATCH_KEPT_MS = 60_000;
+/** Entities that are looked at for one answer, whether they are of use to it or not: then the rest is asked for. */
+export const ENTITY_PAGE_LENGTH = 100;
+export const ENTITY_PAGE_LENGTH_MAX = 1_000;

@@ -7,7 +7,7 @@ const CONTROL_PATTERN = /[\u0000-\u001f\u007f]/;
 
 /** @throws {TypeError} when a workflow, activity or event cannot have this name */
 export function checkName(
-  kind: 'workflow' | 'activity' | 'event' | 'step' | 'version',
+  kind: 'workflow' | 'activity' | 'event' | 'step' | 'version' | 'operation',
   name: unknown,
 ): asserts name is string {
   if (
@@ -18,7 +18,7 @@ export function checkName(
     !name.isWellFormed()
   ) {
     throw new TypeError(
-      `${kind === 'activity' || kind === 'event' ? 'an' : 'a'} ${kind} name is 1 to ${NAME_LENGTH_MAX} characters without control characters, got ${
+      `${kind === 'activity' || kind === 'event' || kind === 'operation' ? 'an' : 'a'} ${kind} name is 1 to ${NAME_LENGTH_MAX} characters without control characters, got ${
         typeof name === 'string' ? JSON.stringify(name.slice(0, 64)) : typeof name
       }`,
     );

@@ -1,12 +1,13 @@
 import type { ActivityResult } from './activity-runner.ts';
-import type { ActivityItem, WorkerTurn, WorkflowItem, WorkItem } from './worker-port.ts';
+import type { ActivityItem, EntityBatchResult, EntityItem, WorkerTurn, WorkflowItem, WorkItem } from './worker-port.ts';
 
 /** Something for a worker to do, until it is answered, lost or withdrawn: one of the three, once. */
 export interface PoolRequest<I extends WorkItem> {
   readonly kind: I['kind'];
-  /** One turn of an instance is asked for at a time, and an activity by its number. */
+  /** Of an entity: its id. One turn of an instance is asked for at a time, one batch of an entity, an activity by its number. */
   readonly instanceId: string;
   readonly sequence: I extends ActivityItem ? number : undefined;
+  /** Of an entity: the id of the batch. */
   readonly executionId: string;
   /** The code that it needs. An empty version: whichever there is. */
   readonly name: string;
@@ -16,10 +17,14 @@ export interface PoolRequest<I extends WorkItem> {
   /** Makes the item, anew for each dispatch. `kept`: so many events of the history this worker remembers. */
   item(token: string, kept: number): I;
   /** Called from within the call that hands the answer in. */
-  answered(answer: I extends WorkflowItem ? WorkerTurn : ActivityResult): void;
+  answered(
+    answer: I extends WorkflowItem ? WorkerTurn : I extends EntityItem ? EntityBatchResult : ActivityResult,
+  ): void;
   /** No worker that is connected may take it. Offered again at once it would be lost again. */
   lost(): void;
 }
 
 export type TurnRequest = PoolRequest<WorkflowItem>;
 export type ActivityRequest = PoolRequest<ActivityItem>;
+export type EntityRequest = PoolRequest<EntityItem>;
+export type AnyRequest = TurnRequest | ActivityRequest | EntityRequest;

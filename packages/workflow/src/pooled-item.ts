@@ -2,12 +2,20 @@
 
 import type { Alarmed } from './alarms.ts';
 import { Link } from './chain.ts';
-import { CoveredCode } from './covered-code.ts';
+import { CoveredCode, type ListedCode } from './covered-code.ts';
 import { LEFT_TO_OTHER_KIND_MAX } from './limits.ts';
-import type { ActivityRequest, TurnRequest } from './pool-request.ts';
+import type { AnyRequest } from './pool-request.ts';
 import type { ItemInHand, WorkerConnection, WorkItem } from './worker-port.ts';
 
 export type WorkKind = WorkItem['kind'];
+
+/** In the order in which a worker is given them by turns. */
+export const WORK_KINDS = ['workflow', 'activity', 'entity'] as const satisfies readonly WorkKind[];
+
+/** The same for each kind. */
+export function ofEachKind<T>(make: (kind: WorkKind) => T): Record<WorkKind, T> {
+  return { workflow: make('workflow'), activity: make('activity'), entity: make('entity') };
+}
 
 /** What a worker has been sent. */
 export interface Dispatch extends ItemInHand<WorkItem> {
@@ -16,7 +24,7 @@ export interface Dispatch extends ItemInHand<WorkItem> {
 
 /** A request on its way. */
 export class PooledItem implements Alarmed {
-  readonly request: TurnRequest | ActivityRequest;
+  readonly request: AnyRequest;
   readonly key: string;
   /**
    * `waiting` for a worker that has room; `resting` until it may wait again; `out`; `over`.
@@ -36,7 +44,7 @@ export class PooledItem implements Alarmed {
   leasesLost = 0;
   timesAbandoned = 0;
 
-  constructor(request: TurnRequest | ActivityRequest, key: string) {
+  constructor(request: AnyRequest, key: string) {
     this.request = request;
     this.key = key;
   }
@@ -48,32 +56,37 @@ export class ConnectedWorker {
   readonly covered: Readonly<Record<WorkKind, CoveredCode>>;
   /** In the order in which they were sent. */
   readonly inHand = new Set<PooledItem>();
-  readonly inHandOf: Record<WorkKind, number> = { workflow: 0, activity: 0 };
+  readonly inHandOf = ofEachKind(() => 0);
   readonly #max: Readonly<Record<WorkKind, number>>;
-  /** The kind that it was given last: next comes the other one, if there is any. */
-  lastKind: WorkKind = 'activity';
+  /** The kind that it was given last: next comes another one, if there is any. */
+  lastKind: WorkKind = 'entity';
   /** The number of the dispatch that it was given last. */
   lastDispatch = 0;
   connected = true;
 
   constructor(connection: WorkerConnection) {
     this.connection = connection;
-    const { filters, workflowsMax, activitiesMax, itemsMax } = connection;
-    const covered = (list: CoveredCode, max: number): CoveredCode => (max > 0 && itemsMax > 0 ? list : NOTHING);
-    this.covered = {
-      workflow: covered(new CoveredCode(filters?.workflows ?? 'any'), workflowsMax),
-      activity: covered(new CoveredCode(filters?.activities ?? 'any'), activitiesMax),
+    const { filters, workflowsMax, activitiesMax, entitiesMax, itemsMax } = connection;
+    const max: Readonly<Record<WorkKind, number>> = {
+      workflow: workflowsMax,
+      activity: activitiesMax,
+      entity: entitiesMax,
     };
+    const listed: Readonly<Record<WorkKind, ListedCode>> = {
+      workflow: filters?.workflows ?? 'any',
+      activity: filters?.activities ?? 'any',
+      entity: filters?.entities.map((name) => ({ name, versions: [] })) ?? 'any',
+    };
+    this.covered = ofEachKind((kind) => (max[kind] > 0 && itemsMax > 0 ? new CoveredCode(listed[kind]) : NOTHING));
     // Else what takes long would leave no room for what could go on.
-    const left = (to: CoveredCode, max: number): number =>
-      to.isNothing ? 0 : Math.min(Math.floor(itemsMax / 8), LEFT_TO_OTHER_KIND_MAX, max);
-    this.#max = {
-      workflow: Math.min(workflowsMax, itemsMax - left(this.covered.activity, activitiesMax)),
-      activity: Math.min(activitiesMax, itemsMax - left(this.covered.workflow, workflowsMax)),
-    };
+    const left = ofEachKind((kind) =>
+      this.covered[kind].isNothing ? 0 : Math.min(Math.floor(itemsMax / 8), LEFT_TO_OTHER_KIND_MAX, max[kind]),
+    );
+    const leftInAll = left.workflow + left.activity + left.entity;
+    this.#max = ofEachKind((kind) => Math.min(max[kind], itemsMax - (leftInAll - left[kind])));
   }
 
-  mayTake({ kind, name, version }: TurnRequest | ActivityRequest): boolean {
+  mayTake({ kind, name, version }: AnyRequest): boolean {
     return this.covered[kind].covers(name, version);
   }
 

@@ -14,7 +14,7 @@ import type { WorkerSummary } from './worker-pool.ts';
 /** What the workers of one host may run. */
 type Covered = Readonly<Record<WorkKind, CoveredCode>>;
 
-const NO_WORKERS: WorkerSummary = { workflows: [], activities: [] };
+const NO_WORKERS: WorkerSummary = { workflows: [], activities: [], entities: [] };
 
 /** What the directory needs of its host. */
 export interface WorkerDirectoryServices {
@@ -132,8 +132,12 @@ export class WorkerDirectory {
   }
 }
 
-function coveredBy({ workflows, activities }: WorkerSummary): Covered {
-  return { workflow: new CoveredCode(workflows), activity: new CoveredCode(activities) };
+function coveredBy({ workflows, activities, entities }: WorkerSummary): Covered {
+  return {
+    workflow: new CoveredCode(workflows),
+    activity: new CoveredCode(activities),
+    entity: new CoveredCode(entities),
+  };
 }
 
 /** The host actor by which hosts tell each other of their workers. */

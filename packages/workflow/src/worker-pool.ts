@@ -5,13 +5,13 @@
 // again after a crash, takes it elsewhere when it is lost here, and decides what an answer is worth.
 //
 //  P1  A request ends once: answered, lost or withdrawn. Whoever offered it hears of the first two.
-//  P2  Of one instance one turn is out at a time, and of one activity one attempt: what is offered under the key of another
-//      request withdraws that.
+//  P2  Of one instance one turn is out at a time, of one activity one attempt and of one entity one batch: what is offered
+//      under the key of another request withdraws that.
 //  P3  Only the answer to the dispatch that is out counts. What was taken back is out no more, and goes out under a new token.
 //  P4  A worker has never more in hand than it said, and nothing that its filters leave out. Nothing is sent to it once it is
 //      closed; what it had in hand then waits in front of all others.
 //  P5  Nothing waits that a worker with room may take, but for what shall rather not go to that one: for so long at most.
-//      Neither kind waits for the other, nor anything for what needs other code.
+//      No kind waits for another, nor anything for what needs other code.
 //  P6  A request is lost as soon as no worker that is connected may take it, and not before.
 //  P7  A worker remembers the history of an execution from its answer to a turn until the next turn of that execution goes
 //      out, to whomever: what becomes of a turn that is not answered nobody knows.
@@ -28,19 +28,29 @@ import {
   ABANDON_DELAY_MS_MAX,
   ABANDON_DELAY_MS_MIN,
   ACTIVITY_LEASE_MS,
+  ENTITY_LEASE_MS,
   LEASE_GROWTH_MAX,
   RATHER_ANOTHER_MS,
   TURN_LEASE_MS,
 } from './limits.ts';
-import type { ActivityRequest, TurnRequest } from './pool-request.ts';
-import { ConnectedWorker, PooledItem, type WorkKind } from './pooled-item.ts';
+import type { ActivityRequest, AnyRequest, TurnRequest } from './pool-request.ts';
+import { ConnectedWorker, ofEachKind, PooledItem, WORK_KINDS, type WorkKind } from './pooled-item.ts';
 import { WaitingItems } from './waiting-items.ts';
-import type { ActivityItem, ItemInHand, WorkerConnection, WorkerHub, WorkerTurn, WorkflowItem } from './worker-port.ts';
+import type {
+  ActivityItem,
+  EntityBatchResult,
+  ItemInHand,
+  WorkerConnection,
+  WorkerHub,
+  WorkerTurn,
+  WorkflowItem,
+} from './worker-port.ts';
 
 /** What the workers of a host may run: plain data, for other hosts. */
 export interface WorkerSummary {
   readonly workflows: ListedCode;
   readonly activities: ListedCode;
+  readonly entities: ListedCode;
 }
 
 /** How much there is of what. */
@@ -58,8 +68,8 @@ export class WorkerPool implements WorkerHub {
   readonly #onChanged: () => void;
   readonly #workers = new ConnectedWorkers();
   /** Requests that are not over, by kind and key. */
-  readonly #items = { workflow: new Map<string, PooledItem>(), activity: new Map<string, PooledItem>() };
-  readonly #waiting = { workflow: new WaitingItems(), activity: new WaitingItems() };
+  readonly #items = ofEachKind(() => new Map<string, PooledItem>());
+  readonly #waiting = ofEachKind(() => new WaitingItems());
   readonly #resting = new Set<PooledItem>();
   readonly #out = new Map<string, PooledItem>();
   readonly #alarms: Alarms<PooledItem>;
@@ -87,6 +97,7 @@ export class WorkerPool implements WorkerHub {
     this.#leaseMs = {
       workflow: parts.turnLeaseMs ?? TURN_LEASE_MS,
       activity: parts.activityLeaseMs ?? ACTIVITY_LEASE_MS,
+      entity: ENTITY_LEASE_MS,
     };
     this.#alarms = new Alarms(parts.clock, (due) => {
       // As when a worker is closed.
@@ -101,10 +112,7 @@ export class WorkerPool implements WorkerHub {
 
   counts(): WorkerPoolCounts {
     const inHand = this.#workers.inHand();
-    const waiting = {
-      workflow: this.#items.workflow.size - inHand.workflow,
-      activity: this.#items.activity.size - inHand.activity,
-    };
+    const waiting = ofEachKind((kind) => this.#items[kind].size - inHand[kind]);
     return { connected: this.connected, waiting, inHand };
   }
 
@@ -114,12 +122,12 @@ export class WorkerPool implements WorkerHub {
   }
 
   summary(): WorkerSummary {
-    const { workflow, activity } = this.#workers.covered;
-    return { workflows: workflow.listed(), activities: activity.listed() };
+    const { workflow, activity, entity } = this.#workers.covered;
+    return { workflows: workflow.listed(), activities: activity.listed(), entities: entity.listed() };
   }
 
   /** Gives it to a worker, now or when one has room. Once it is withdrawn nobody hears of it any more. */
-  offer(request: TurnRequest | ActivityRequest): { withdraw(): void } {
+  offer(request: AnyRequest): { withdraw(): void } {
     const key = keyOf(request.instanceId, request.sequence);
     const items = this.#items[request.kind];
     const former = items.get(key);
@@ -175,6 +183,14 @@ export class WorkerPool implements WorkerHub {
     return true;
   }
 
+  completeEntity(token: string, result: EntityBatchResult): boolean {
+    const item = this.#out.get(token);
+    if (item?.request.kind !== 'entity') return false;
+    this.#end(item);
+    item.request.answered(result);
+    return true;
+  }
+
   abandon(token: string): boolean {
     const item = this.#out.get(token);
     if (item === undefined) return false;
@@ -191,7 +207,7 @@ export class WorkerPool implements WorkerHub {
   stop(): void {
     this.#stopped = true;
     this.#workers.clear();
-    this.#loseAll([...this.#items.workflow.values(), ...this.#items.activity.values()]);
+    this.#loseAll(WORK_KINDS.flatMap((kind) => [...this.#items[kind].values()]));
     this.#alarms.stop();
   }
 
@@ -270,7 +286,7 @@ export class WorkerPool implements WorkerHub {
   /** Takes in that workers have come or gone. */
   #settle(): void {
     this.#unsettled = false;
-    for (const kind of ['workflow', 'activity'] as const) {
+    for (const kind of WORK_KINDS) {
       const alone = this.#waiting[kind].avoiding().filter((item) => !this.#workers.canAvoid(item, item.avoided));
       for (const item of alone.sort((a, b) => b.order - a.order)) {
         this.#waiting[kind].remove(item);
@@ -287,11 +303,7 @@ export class WorkerPool implements WorkerHub {
     const resting = [...this.#resting].filter(
       ({ request }) => !this.mayRun(request.kind, request.name, request.version),
     );
-    this.#loseAll([
-      ...this.#waiting.workflow.uncovered(covered.workflow),
-      ...this.#waiting.activity.uncovered(covered.activity),
-      ...resting,
-    ]);
+    this.#loseAll([...WORK_KINDS.flatMap((kind) => this.#waiting[kind].uncovered(covered[kind])), ...resting]);
   }
 
   #loseAll(items: readonly PooledItem[]): void {
@@ -312,11 +324,13 @@ export class WorkerPool implements WorkerHub {
   }
 
   #nextFor(worker: ConnectedWorker): PooledItem | undefined {
-    const first = (kind: WorkKind): PooledItem | undefined =>
-      worker.hasRoom(kind) ? this.#waiting[kind].first(worker, worker.covered[kind]) : undefined;
-    return worker.lastKind === 'activity'
-      ? (first('workflow') ?? first('activity'))
-      : (first('activity') ?? first('workflow'));
+    const last = WORK_KINDS.indexOf(worker.lastKind);
+    for (let step = 1; step <= WORK_KINDS.length; step++) {
+      const kind = WORK_KINDS[(last + step) % WORK_KINDS.length]!;
+      const item = worker.hasRoom(kind) ? this.#waiting[kind].first(worker, worker.covered[kind]) : undefined;
+      if (item !== undefined) return item;
+    }
+    return undefined;
   }
 
   #give(item: PooledItem, worker: ConnectedWorker): void {

@@ -5,8 +5,9 @@
 import type { ActivityResult } from './activity-runner.ts';
 import type { Command, Outcome } from './command.ts';
 import type { EventDetails, HistoryEvent, InputEvent } from './history.ts';
+import type { EntityAction, EntityOperation, EntityResult } from './entity-message.ts';
 import type { ParentLink } from './instance-state.ts';
-import type { InstanceMetadata } from './status.ts';
+import type { Failure, InstanceMetadata } from './status.ts';
 
 /** Code by its name, and in these versions; in any if none is named. */
 export interface CodeFilter {
@@ -18,15 +19,18 @@ export interface CodeFilter {
 export interface WorkerFilters {
   readonly workflows: readonly CodeFilter[];
   readonly activities: readonly CodeFilter[];
+  /** Names of entities, in lower case. */
+  readonly entities: readonly string[];
 }
 
 /** A worker as whoever speaks with it describes it. */
 export interface WorkerConnection {
   /** Undefined: it does not say what it runs, and may be given anything. */
   readonly filters: WorkerFilters | undefined;
-  /** Items of each kind, and of both together, that it is given before it has answered. */
+  /** Items of each kind, and of all together, that it is given before it has answered. */
   readonly workflowsMax: number;
   readonly activitiesMax: number;
+  readonly entitiesMax: number;
   readonly itemsMax: number;
   /** It remembers the history of executions whose turns it has answered: then only what is new goes out. */
   readonly keepsHistory: boolean;
@@ -77,7 +81,29 @@ export interface ActivityItem {
   readonly traceparent: string | undefined;
 }
 
-export type WorkItem = WorkflowItem | ActivityItem;
+/** Operations of an entity, to be run one after the other. One batch is out at a time for each entity. */
+export interface EntityItem {
+  readonly kind: 'entity';
+  readonly token: string;
+  /** `@name@key`. */
+  readonly entityId: string;
+  readonly state: string | undefined;
+  /** At least one. */
+  readonly operations: readonly EntityOperation[];
+}
+
+export type WorkItem = WorkflowItem | ActivityItem | EntityItem;
+
+/** What the code of an entity made of a batch. */
+export interface EntityBatchResult {
+  /** In the order of the operations; those that have none are given out again. */
+  readonly results: readonly EntityResult[];
+  /** The state after those that have a result; undefined: none. */
+  readonly state: string | undefined;
+  readonly actions: readonly EntityAction[];
+  /** Why the batch could not be run at all: then nothing of it counts, and it is given out again. */
+  readonly failed?: Failure | undefined;
+}
 
 /** What the code of a workflow made of a turn. */
 export interface WorkerTurn {
@@ -112,6 +138,8 @@ export interface WorkerHub {
    */
   completeTurn(instanceId: string, token: string, turn: WorkerTurn): boolean;
   completeActivity(instanceId: string, sequence: number, token: string, result: ActivityResult): boolean;
+  /** Entities have no other name for what is out than its token. */
+  completeEntity(token: string, result: EntityBatchResult): boolean;
   /** The worker would not have it: it is given out again after a moment, rather to another. False: no such token. */
   abandon(token: string): boolean;
 }

@@ -2,6 +2,8 @@
 
 export type {
   ActivityItem,
+  EntityBatchResult,
+  EntityItem,
   CodeFilter,
   ExecutionOrigin,
   InstanceReader,
@@ -16,6 +18,26 @@ export type {
   WorkflowItem,
   WorkItem,
 } from './worker-port.ts';
+export type {
+  EntityClient,
+  EntityCleaned,
+  EntityCleaning,
+  EntityMetadata,
+  EntityPage,
+  EntityQuery,
+  EntitySignalOptions,
+} from './entity-client.ts';
+export { entityIdOf } from './entity-id.ts';
+export {
+  asReceivedFromEntity,
+  asSentToEntity,
+  type EntityAction,
+  type EntityCaller,
+  type EntityMessageReceived,
+  type EntityMessageSent,
+  type EntityOperation,
+  type EntityResult,
+} from './entity-message.ts';
 export type { ActivityResult } from './activity-runner.ts';
 export type { BufferedEvent, Command, Outcome } from './command.ts';
 export type { EventDetails, HistoryEvent, InputEvent } from './history.ts';

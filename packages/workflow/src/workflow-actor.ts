@@ -43,6 +43,10 @@ export function workflowActor(services: InstanceServices) {
         ctx.local.activityEnded(ctx, executionId, sequence, attempt, result),
       childEnded: (ctx, link: ChildLink, childId: string, output: unknown, failure: Failure | undefined) =>
         ctx.local.childEnded(ctx, link, childId, output, failure),
+      message: (ctx, executionId: string, kind: string, body: unknown) =>
+        ctx.local.message(ctx, executionId, kind, body),
+      lockGranted: (ctx, executionId: string, sectionId: string, entityIds: readonly string[]) =>
+        ctx.local.lockGranted(ctx, executionId, sectionId, entityIds),
     },
     readOnly: {
       childIds: (ctx: Reading) => ctx.local.childIds(),

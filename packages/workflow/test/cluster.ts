@@ -92,8 +92,12 @@ export class TestCluster implements AsyncDisposable {
     this.placement.oust(this.#partition(instanceId), to);
   }
 
-  #partition(instanceId: string): number {
-    return partitionOf({ type: 'workflow', id: instanceId }, PARTITIONS);
+  takeEntity(entityId: string, to: string): void {
+    this.placement.oust(this.#partition(entityId, 'entity'), to);
+  }
+
+  #partition(id: string, type = 'workflow'): number {
+    return partitionOf({ type, id }, PARTITIONS);
   }
 
   /** Ends a host as a killed process would; nobody knows yet. */

@@ -173,11 +173,15 @@ test('timers, activities and events that were open at the failure are so again',
   let slow = 0;
   await using t = await testHost();
   const activities = { ...shop.activities, slow: () => `slow ${++slow}` };
-  const filters = { workflows: [], activities: [{ name: 'slow', versions: [] }] };
+  const filters = { workflows: [], activities: [{ name: 'slow', versions: [] }], entities: [] };
   startWorker(t.host, {
     workflows: { wide },
     activities: shop.activities,
-    filters: { workflows: [{ name: 'wide', versions: [] }], activities: [{ name: 'ship', versions: [] }] },
+    filters: {
+      workflows: [{ name: 'wide', versions: [] }],
+      activities: [{ name: 'ship', versions: [] }],
+      entities: [],
+    },
   });
   // It is under way on this worker when the workflow fails, and its answer comes too late.
   const late = startWorker(t.host, { activities, filters });
@@ -323,9 +327,13 @@ test('… nor when it could not be told then, and both ends wait for it', async 
   const filters = (name: string) => ({
     workflows: [{ name, versions: [] }],
     activities: Object.keys(shop.activities).map((of) => ({ name: of, versions: [] })),
+    entities: [],
   });
   await using t = await testHost();
-  const parents = startWorker(t.host, { workflows: { careful }, filters: { ...filters('careful'), activities: [] } });
+  const parents = startWorker(t.host, {
+    workflows: { careful },
+    filters: { ...filters('careful'), activities: [], entities: [] },
+  });
   const orders = { workflows: { order }, activities: shop.activities, filters: filters('order') };
   await t.settle();
   await t.workflows.start('careful', { instanceId: 'i', input: 'book', allowUnregistered: true });
@@ -339,7 +347,7 @@ test('… nor when it could not be told then, and both ends wait for it', async 
   await next.host.repeats.rewind('child', BODY);
   await next.advance('10s');
   expect(await next.workflows.get('child')).toMatchObject({ runtimeStatus: 'completed' });
-  startWorker(next.host, { workflows: { careful }, filters: { ...filters('careful'), activities: [] } });
+  startWorker(next.host, { workflows: { careful }, filters: { ...filters('careful'), activities: [], entities: [] } });
   await next.advance('10s');
   expect(await next.workflows.result('i')).toBe('no carrier');
   expect((await typesOf(next)).filter((type) => type.startsWith('Child'))).toEqual(['ChildScheduled', 'ChildFailed']);
@@ -428,6 +436,7 @@ test('until its history is rewritten nothing of the failed execution runs, and i
   const only = (workflows: string[], activities: string[]) => ({
     workflows: workflows.map((name) => ({ name, versions: [] })),
     activities: activities.map((name) => ({ name, versions: [] })),
+    entities: [],
   });
   await using t = await testHost();
   const parents = startWorker(t.host, { workflows: { wide }, filters: only(['wide'], []) });

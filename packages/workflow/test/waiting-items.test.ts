@@ -34,6 +34,7 @@ const aWorker = (): ConnectedWorker =>
   new ConnectedWorker({
     filters: undefined,
     workflowsMax: 1,
+    entitiesMax: 1,
     activitiesMax: 1,
     itemsMax: 1,
     keepsHistory: false,

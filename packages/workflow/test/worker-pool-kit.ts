@@ -6,6 +6,8 @@ import type { ActivityResult } from '../src/activity-runner.ts';
 import type { PoolRequest } from '../src/pool-request.ts';
 import type {
   ActivityItem,
+  EntityBatchResult,
+  EntityItem,
   WorkerConnection,
   WorkerFilters,
   WorkerTurn,
@@ -16,6 +18,7 @@ import { WorkerPool } from '../src/worker-pool.ts';
 
 export const TURN: WorkerTurn = { commands: [], outcome: undefined };
 export const DONE: ActivityResult = { ok: true, result: undefined };
+export const BATCH_DONE: EntityBatchResult = { results: [], state: undefined, actions: [] };
 
 export interface PoolFixture {
   readonly pool: WorkerPool;
@@ -57,8 +60,10 @@ export async function given(): Promise<void> {
 export interface WorkerOptions {
   readonly workflows?: WorkerFilters['workflows'];
   readonly activities?: WorkerFilters['activities'];
+  readonly entities?: WorkerFilters['entities'];
   readonly workflowsMax?: number;
   readonly activitiesMax?: number;
+  readonly entitiesMax?: number;
   readonly itemsMax?: number;
   readonly keepsHistory?: boolean;
   readonly onItem?: (item: WorkItem, worker: TestWorker) => void;
@@ -69,6 +74,7 @@ export class TestWorker implements WorkerConnection {
   readonly filters: WorkerFilters | undefined;
   readonly workflowsMax: number;
   readonly activitiesMax: number;
+  readonly entitiesMax: number;
   readonly itemsMax: number;
   readonly keepsHistory: boolean;
   readonly items: WorkItem[] = [];
@@ -78,13 +84,14 @@ export class TestWorker implements WorkerConnection {
   closed = false;
 
   constructor({ pool }: Pick<PoolFixture, 'pool'>, options: WorkerOptions = {}) {
-    const { workflows, activities } = options;
+    const { workflows, activities, entities } = options;
     this.filters =
-      workflows === undefined && activities === undefined
+      workflows === undefined && activities === undefined && entities === undefined
         ? undefined
-        : { workflows: workflows ?? [], activities: activities ?? [] };
+        : { workflows: workflows ?? [], activities: activities ?? [], entities: entities ?? [] };
     this.workflowsMax = options.workflowsMax ?? 100;
     this.activitiesMax = options.activitiesMax ?? 100;
+    this.entitiesMax = options.entitiesMax ?? 0;
     this.itemsMax = options.itemsMax ?? 200;
     this.keepsHistory = options.keepsHistory ?? false;
     this.#onItem = options.onItem;
@@ -105,7 +112,7 @@ export class TestWorker implements WorkerConnection {
 
   /** The instances whose items it was sent, in order. */
   get ids(): string[] {
-    return this.items.map(({ instanceId }) => instanceId);
+    return this.items.map(idOf);
   }
 
   get last(): WorkItem {
@@ -113,10 +120,19 @@ export class TestWorker implements WorkerConnection {
   }
 
   answer(item: WorkItem = this.last, turn: WorkerTurn = TURN): boolean {
-    return item.kind === 'workflow'
-      ? this.#pool.completeTurn(item.instanceId, item.token, turn)
-      : this.#pool.completeActivity(item.instanceId, item.sequence, item.token, DONE);
+    switch (item.kind) {
+      case 'workflow':
+        return this.#pool.completeTurn(item.instanceId, item.token, turn);
+      case 'activity':
+        return this.#pool.completeActivity(item.instanceId, item.sequence, item.token, DONE);
+      case 'entity':
+        return this.#pool.completeEntity(item.token, BATCH_DONE);
+    }
   }
+}
+
+export function idOf(item: WorkItem): string {
+  return item.kind === 'entity' ? item.entityId : item.instanceId;
 }
 
 export interface Fate {
@@ -205,6 +221,28 @@ export function offerActivity(
       details: undefined,
       traceparent: undefined,
     }),
+    answered: () => ended('answered'),
+    lost: () => ended('lost'),
+  };
+  return { ends, ...pool.offer(request) };
+}
+
+export function offerBatch({ pool }: Pick<PoolFixture, 'pool'>, entityId: string, options: RequestOptions = {}): Fate {
+  const { name = 'counter', executionId = `${entityId}.0` } = options;
+  const ends: Fate['ends'] = [];
+  const ended = (end: 'answered' | 'lost'): void => {
+    ends.push(end);
+    options.onEnd?.(end);
+  };
+  const request: PoolRequest<EntityItem> = {
+    kind: 'entity',
+    instanceId: entityId,
+    sequence: undefined,
+    executionId,
+    name,
+    version: '',
+    length: undefined,
+    item: (token) => ({ kind: 'entity', token, entityId, state: undefined, operations: [] }),
     answered: () => ended('answered'),
     lost: () => ended('lost'),
   };

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import type { CodeFilter, WorkerFilters, WorkItem } from '../src/worker-port.ts';
 import {
   given,
+  idOf,
   offerActivity,
   offerTurn,
   poolFixture,
@@ -166,7 +167,7 @@ class Model {
   }
 
   #openOf(item: WorkItem): Open | undefined {
-    return this.#open.get(`${item.kind} ${item.instanceId} ${item.kind === 'workflow' ? -1 : item.sequence}`);
+    return this.#open.get(`${item.kind} ${idOf(item)} ${item.kind === 'activity' ? item.sequence : -1}`);
   }
 
   /** Any item that was ever sent, most often a late one. */
@@ -209,7 +210,7 @@ class Model {
   #check(): void {
     const { pool, errors } = this.#fixture;
     if (errors.length > 0) throw errors[0];
-    const hands = new Map(this.#workers.map((worker) => [worker, { workflow: 0, activity: 0 }]));
+    const hands = new Map(this.#workers.map((worker) => [worker, { workflow: 0, activity: 0, entity: 0 }]));
     for (const open of this.#open.values()) {
       expect(open.fate.ends).toEqual([]);
       const hand = this.#inHand(open);
@@ -218,7 +219,7 @@ class Model {
       expect(of, 'in the hand of a worker that is closed').toBeDefined();
       of![open.kind] += 1;
     }
-    const sums = { workflow: 0, activity: 0 };
+    const sums = { workflow: 0, activity: 0, entity: 0 };
     for (const [worker, { workflow, activity }] of hands) {
       expect(workflow).toBeLessThanOrEqual(worker.workflowsMax);
       expect(activity).toBeLessThanOrEqual(worker.activitiesMax);

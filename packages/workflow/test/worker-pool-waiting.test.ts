@@ -21,7 +21,7 @@ describe('P5: nothing waits in vain', () => {
       expect(worker.last).toMatchObject({ kind: 'workflow', instanceId: id });
       expect(worker.answer()).toBe(true);
     }
-    expect(t.pool.counts().inHand).toEqual({ workflow: 0, activity: 7 });
+    expect(t.pool.counts().inHand).toEqual({ workflow: 0, activity: 7, entity: 0 });
   });
 
   test('a worker with one slot is given turns and activities by turns', async () => {
@@ -215,7 +215,7 @@ describe('P6: a request is lost when nobody is left for it', () => {
   test('what the workers may run is told when it changes, once for changes that come together', async () => {
     const t = poolFixture();
     await given();
-    expect(t.pool.summary()).toEqual({ workflows: [], activities: [] });
+    expect(t.pool.summary()).toEqual({ workflows: [], activities: [], entities: [] });
     const filters = { workflows: [{ name: 'b', versions: ['2'] }], activities: [{ name: 'x', versions: [] }] };
     const first = new TestWorker(t, filters);
     const second = new TestWorker(t, {
@@ -234,6 +234,7 @@ describe('P6: a request is lost when nobody is left for it', () => {
         { name: 'b', versions: ['1', '2'] },
       ],
       activities: [{ name: 'x', versions: [] }],
+      entities: [],
     });
     const twin = new TestWorker(t, filters);
     await given();
@@ -244,7 +245,7 @@ describe('P6: a request is lost when nobody is left for it', () => {
     const any = new TestWorker(t);
     await given();
     expect(t.changes.count).toBe(2);
-    expect(t.pool.summary()).toEqual({ workflows: 'any', activities: 'any' });
+    expect(t.pool.summary()).toEqual({ workflows: 'any', activities: 'any', entities: [] });
     for (const worker of [first, second, any]) worker.close();
     await given();
     expect(t.changes.count).toBe(3);
@@ -388,7 +389,7 @@ describe('P8: whatever the pool calls may call it', () => {
     await given();
     expect(turns).toBe(100);
     expect(worker.items).toHaveLength(199);
-    expect(t.pool.counts().inHand).toEqual({ workflow: 0, activity: 0 });
+    expect(t.pool.counts().inHand).toEqual({ workflow: 0, activity: 0, entity: 0 });
   });
 
   test('a worker that closes itself when it is sent something', async () => {

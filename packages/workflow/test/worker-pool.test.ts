@@ -1,6 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { ACTIVITY_LEASE_MS, TURN_LEASE_MS } from '../src/limits.ts';
-import { DONE, given, offerActivity, offerTurn, poolFixture, TestWorker, TURN, type Fate } from './worker-pool-kit.ts';
+import {
+  DONE,
+  given,
+  offerActivity,
+  offerBatch,
+  offerTurn,
+  poolFixture,
+  TestWorker,
+  TURN,
+  type Fate,
+} from './worker-pool-kit.ts';
 
 /** More than an alarm is late by. */
 const LITTLE_MS = 300;
@@ -37,8 +47,8 @@ describe('P1: a request ends once', () => {
     expect([first.ends, second.ends, third.ends]).toEqual([[], [], ['answered']]);
     expect(t.pool.counts()).toEqual({
       connected: 1,
-      waiting: { workflow: 0, activity: 0 },
-      inHand: { workflow: 0, activity: 0 },
+      waiting: { workflow: 0, activity: 0, entity: 0 },
+      inHand: { workflow: 0, activity: 0, entity: 0 },
     });
   });
 
@@ -188,12 +198,30 @@ describe('P4: a worker has no more in hand than it takes', () => {
     expect(kinds()).toBe('wawa');
     expect(t.pool.counts()).toEqual({
       connected: 1,
-      waiting: { workflow: 3, activity: 3 },
-      inHand: { workflow: 2, activity: 2 },
+      waiting: { workflow: 3, activity: 3, entity: 0 },
+      inHand: { workflow: 2, activity: 2, entity: 0 },
     });
     worker.answer(worker.items[0]);
     await given();
     expect(kinds()).toBe('wawaw');
+  });
+
+  test('each kind in its turn, and none takes the room of the others', async () => {
+    const t = poolFixture();
+    const worker = new TestWorker(t, { entitiesMax: 16, itemsMax: 16 });
+    for (const id of numbered(20)) offerBatch(t, id);
+    await given();
+    expect(t.pool.counts()).toMatchObject({ inHand: { entity: 12 }, waiting: { entity: 8 } });
+    for (const id of numbered(3)) {
+      offerTurn(t, id);
+      offerActivity(t, id);
+    }
+    await given();
+    expect(worker.items.map(({ kind }) => kind[0]).join('')).toBe('eeeeeeeeeeeewawa');
+    expect(worker.answer(worker.items[0])).toBe(true);
+    expect(worker.answer(worker.items[0])).toBe(false);
+    await given();
+    expect(worker.last.kind).toBe('entity');
   });
 
   test('nothing goes to a worker that takes nothing of the kind', async () => {
@@ -201,7 +229,7 @@ describe('P4: a worker has no more in hand than it takes', () => {
     const worker = new TestWorker(t, { activitiesMax: 0 });
     const fate = offerActivity(t, 'i');
     expect(t.pool.mayRun('activity', 'work', '')).toBe(false);
-    expect(t.pool.summary()).toEqual({ workflows: 'any', activities: [] });
+    expect(t.pool.summary()).toEqual({ workflows: 'any', activities: [], entities: [] });
     await given();
     expect(fate.ends).toEqual(['lost']);
     expect(worker.items).toEqual([]);

@@ -236,7 +236,7 @@ test('an activity of a worker that goes is given to another; while there is none
   const first = startWorker(t.host, { workflows: { greet } });
   const busy = startWorker(t.host, {
     activities: upper,
-    filters: { workflows: [], activities: [{ name: 'upper', versions: [] }] },
+    filters: { workflows: [], activities: [{ name: 'upper', versions: [] }], entities: [] },
   });
   await t.settle();
   busy.hold();

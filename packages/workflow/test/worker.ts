@@ -2,7 +2,15 @@
 
 import { payloadText, plainPayload, TextPayload } from '@troupe/actors';
 import { isCommandEvent } from '../src/history.ts';
+import { expect } from 'vitest';
 import type { WorkflowHost } from '../src/index.ts';
+import {
+  asReceivedFromEntity,
+  type EntityAction,
+  type EntityItem,
+  type EntityMessageSent,
+  type EntityResult,
+} from '../src/worker.ts';
 import type {
   ActivityItem,
   Command,
@@ -27,6 +35,12 @@ export interface ProgramContext {
   send(instanceId: string, name: string, payload?: unknown): void;
   /** What is asked for again under the same number when it fails, so often in all. */
   stubborn(ask: () => number, tries: number): number;
+  /** An operation of an entity, with a result. */
+  call(entityId: string, operation: string, input?: unknown): number;
+  signal(entityId: string, operation: string, input?: unknown, scheduledAtMs?: number): void;
+  /** Has a result when all are locked; its number names the lock. */
+  lock(...entityIds: string[]): number;
+  unlock(lock: number, ...entityIds: string[]): void;
   status(value: unknown): void;
   continueAsNew(input: unknown): void;
 }
@@ -55,7 +69,7 @@ export function rewoundBy({ past, events, beganAtMs }: WorkflowItem): readonly H
 }
 
 /** Runs a program over what a turn brings. */
-export function turnOf(program: Program, { past, events, beganAtMs }: WorkflowItem): WorkerTurn {
+export function turnOf(program: Program, { past, events, beganAtMs, executionId }: WorkflowItem): WorkerTurn {
   const recorded = new Map<number, number>();
   for (const event of past)
     if (isCommandEvent(event)) recorded.set(event.sequence, (recorded.get(event.sequence) ?? 0) + 1);
@@ -75,6 +89,12 @@ export function turnOf(program: Program, { past, events, beganAtMs }: WorkflowIt
     else recorded.set(sequence, times - 1);
     return sequence;
   };
+  const message = (make: (sequence: number) => EntityMessageSent): number =>
+    ask((sequence) => ({
+      type: 'SendMessage',
+      event: { type: 'MessageSent', at: beganAtMs, sequence, ...make(sequence) },
+      at: undefined,
+    }));
   const context: ProgramContext = {
     get nowMs() {
       return nowMs;
@@ -120,6 +140,37 @@ export function turnOf(program: Program, { past, events, beganAtMs }: WorkflowIt
       retried.set(sequence, { ask: askFor, left: tries - 1 });
       return sequence;
     },
+    call: (entityId, operation, input) =>
+      message((sequence) => ({
+        kind: 'entityOperationCalled',
+        body: {
+          entityId,
+          requestId: `${executionId}/${sequence}`,
+          operation,
+          input: payloadText(input),
+          scheduledAtMs: undefined,
+        },
+      })),
+    signal: (entityId, operation, input, scheduledAtMs) =>
+      void message((sequence) => ({
+        kind: 'entityOperationSignaled',
+        body: {
+          entityId,
+          requestId: `${executionId}/${sequence}`,
+          operation,
+          input: payloadText(input),
+          scheduledAtMs,
+        },
+      })),
+    lock: (...entityIds) =>
+      message((sequence) => ({
+        kind: 'entityLockRequested',
+        body: { sectionId: `${executionId}/${sequence}`, entityIds },
+      })),
+    unlock: (lock, ...entityIds) => {
+      for (const entityId of entityIds)
+        message(() => ({ kind: 'entityUnlockSent', body: { sectionId: `${executionId}/${lock}`, entityId } }));
+    },
     status: (value) => void commands.push({ type: 'SetCustomStatus', value: text(value) }),
     continueAsNew: (input) => void (continued = { input }),
   };
@@ -154,6 +205,21 @@ export function turnOf(program: Program, { past, events, beganAtMs }: WorkflowIt
       }
     }
   };
+  const answered = (event: HistoryEvent & { type: 'MessageReceived' }): void => {
+    const received = asReceivedFromEntity(event);
+    // Of a rewind, or a rerun.
+    if (received === undefined) return;
+    const { kind, body } = received;
+    const id = kind === 'entityLockGranted' ? body.sectionId : body.requestId;
+    expect(id.startsWith(`${executionId}/`)).toBe(true);
+    const sequence = Number(id.slice(id.lastIndexOf('/') + 1));
+    expect(results.has(sequence), 'answered twice').toBe(false);
+    if (kind === 'entityOperationFailed') {
+      results.set(sequence, { value: undefined, error: new Error(body.failure.message) });
+    } else if (kind === 'entityOperationCompleted') {
+      results.set(sequence, { value: body.output === undefined ? undefined : JSON.parse(body.output) });
+    } else results.set(sequence, { value: undefined });
+  };
   const meet = (event: HistoryEvent): void => {
     switch (event.type) {
       case 'TurnBegan':
@@ -185,6 +251,9 @@ export function turnOf(program: Program, { past, events, beganAtMs }: WorkflowIt
       case 'TimerFired':
         results.set(event.sequence, { value: undefined });
         break;
+      case 'MessageReceived':
+        answered(event);
+        break;
       case 'EventRaised':
         raised.push({ name: event.name, payload: event.payload, at: event.at });
         break;
@@ -204,7 +273,55 @@ export function turnOf(program: Program, { past, events, beganAtMs }: WorkflowIt
   return { commands, outcome };
 }
 
+/** What an operation sees and does. What it throws is its result, and then it has done nothing. */
+export interface OperationContext {
+  // oxlint-disable-next-line typescript/no-explicit-any -- as the code of the entity has it
+  state: any;
+  signal(entityId: string, operation: string, input?: unknown, scheduledAtMs?: number): void;
+  start(workflowName: string, instanceId: string, input?: unknown): void;
+}
+
+export type Operations = Readonly<Record<string, (ctx: OperationContext, input: never) => unknown>>;
+
+/** Runs the operations of a batch. */
+function batchOf(
+  operations: Operations,
+  item: EntityItem,
+): { results: EntityResult[]; state: string | undefined; actions: EntityAction[] } {
+  let state = item.state;
+  const actions: EntityAction[] = [];
+  const results = item.operations.map(({ name, input }): EntityResult => {
+    const asked: EntityAction[] = [];
+    const ctx: OperationContext = {
+      state: state === undefined ? undefined : JSON.parse(state),
+      signal: (entityId, operation, value, scheduledAtMs) =>
+        void asked.push({ type: 'signal', entityId, name: operation, input: payloadText(value), scheduledAtMs }),
+      start: (workflowName, instanceId, value) =>
+        void asked.push({
+          type: 'start',
+          workflowName,
+          version: undefined,
+          instanceId,
+          input: payloadText(value),
+          startAtMs: undefined,
+        }),
+    };
+    try {
+      const output = payloadText(
+        operations[name]!(ctx, (input === undefined ? undefined : JSON.parse(input)) as never),
+      );
+      state = payloadText(ctx.state);
+      actions.push(...asked);
+      return { ok: true, output };
+    } catch (error) {
+      return { ok: false, failure: { type: 'OperationError', message: (error as Error).message } };
+    }
+  });
+  return { results, state, actions };
+}
+
 export interface TestWorkerOptions {
+  readonly entities?: Readonly<Record<string, Operations>>;
   readonly workflows?: Readonly<Record<string, Program>>;
   readonly activities?: Readonly<Record<string, (input: never) => unknown>>;
   readonly filters?: WorkerFilters;
@@ -233,6 +350,7 @@ class TestWorker {
       filters: options.filters,
       workflowsMax: 100,
       activitiesMax: 100,
+      entitiesMax: 100,
       itemsMax: 200,
       keepsHistory: options.keepsHistory ?? false,
       send: (item) => {
@@ -266,8 +384,17 @@ class TestWorker {
     return this.items.filter((item) => item.kind === 'activity');
   }
 
+  get batches(): EntityItem[] {
+    return this.items.filter((item) => item.kind === 'entity');
+  }
+
   async #work(item: WorkItem): Promise<void> {
     const { workers } = this.#host;
+    if (item.kind === 'entity') {
+      const name = item.entityId.split('@')[1]!;
+      workers.completeEntity(item.token, batchOf(this.#options.entities![name]!, item));
+      return;
+    }
     if (item.kind === 'workflow') {
       const program = this.#options.workflows?.[item.origin.workflowName];
       const history = rewoundBy(item);

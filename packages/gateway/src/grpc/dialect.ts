@@ -45,6 +45,7 @@ export interface DecodedGetWorkItems {
   readonly workItemFilters: {
     readonly orchestrations: readonly { readonly name: string; readonly versions: readonly string[] }[];
     readonly activities: readonly { readonly name: string; readonly versions: readonly string[] }[];
+    readonly entities: readonly { readonly name: string }[];
   } | null;
 }
 

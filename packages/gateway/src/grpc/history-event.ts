@@ -8,6 +8,7 @@
 // E4 Fields whose number has another meaning in the other fork are told apart by the codec, not here.
 
 import type { EventDetails, ExecutionOrigin, HistoryEvent } from '@troupe/workflow/worker';
+import { wireEntityEvent } from './entity-message.ts';
 import type { ActivityDetails, ChildDetails, RerunDetails, TimerDetails, TurnDetails } from './event-details.ts';
 import { wireFailure } from './failure-details.ts';
 import type { Codec, Dialect } from './schema.ts';
@@ -185,6 +186,7 @@ function bodyOf(event: HistoryEvent, execution: ExecutionOf, find: FindCommand, 
     case 'MessageReceived':
     case 'MessageSent':
       if (codec.dialect === 'dapr' && MICROSOFT_KINDS.has(event.kind)) return undefined;
+      if (event.kind.startsWith('entity')) return wireEntityEvent(event, execution);
       return isKind(event.kind, codec) ? { [event.kind]: event.body } : undefined;
     case 'UndoRequested':
     case 'ActivityRetried':

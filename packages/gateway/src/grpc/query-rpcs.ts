@@ -11,7 +11,7 @@ import { PAGE_LENGTH_DEFAULT, PAGE_LENGTH_MAX } from '../limits.ts';
 import { wireState } from './instance-state.ts';
 import { unary, type GrpcCall, type Rpc } from './rpc.ts';
 import { statusesOf } from './status.ts';
-import { textOf, timeMsFrom, wireText, type DecodedTime, type WireText } from './wire-value.ts';
+import { dateOf, textOf, timeMsFrom, wireText, type DecodedTime, type WireText } from './wire-value.ts';
 
 interface DecodedQuery {
   readonly query: {
@@ -122,15 +122,11 @@ function wantedStatuses(
   return wanted.length === WORKFLOW_STATUSES.length ? undefined : wanted;
 }
 
-function pageLength(wanted: number | undefined): number {
+export function pageLength(wanted: number | undefined): number {
   return wanted === undefined || wanted <= 0 ? PAGE_LENGTH_DEFAULT : Math.min(wanted, PAGE_LENGTH_MAX);
 }
 
-function dateOf(time: DecodedTime | null | undefined): Date | undefined {
-  return time === null || time === undefined ? undefined : new Date(timeMsFrom(time));
-}
-
-function cursorOf(text: WireText): string | undefined {
+export function cursorOf(text: WireText): string | undefined {
   const cursor = textOf(text);
   return cursor === '' ? undefined : cursor;
 }

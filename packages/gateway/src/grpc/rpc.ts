@@ -50,6 +50,10 @@ export class GrpcCall {
     return this.parts.host.workflows;
   }
 
+  get entities(): WorkflowHost['entities'] {
+    return this.parts.host.entities;
+  }
+
   get stored(): InstanceReader {
     return this.parts.host.stored;
   }

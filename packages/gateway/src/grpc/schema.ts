@@ -99,9 +99,3 @@ export function unknownFields(message: object): readonly { readonly number: numb
     return { number: tag >>> 3, wireType: tag & 7 };
   });
 }
-
-/** A decoded message as plain data. */
-export function plainMessage(message: unknown): Record<string, unknown> {
-  const decoded = message as protobuf.Message;
-  return decoded.$type.toObject(decoded, { longs: Number });
-}

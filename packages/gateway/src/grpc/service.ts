@@ -1,6 +1,7 @@
 // The rpcs that are served. Whatever has no entry here is UNIMPLEMENTED, which clients know how to tell.
 
 import { daprRpcs } from './dapr-rpcs.ts';
+import { entityRpcs } from './entity-rpcs.ts';
 import { healthRpcs } from './health-rpcs.ts';
 import { historyRpcs } from './history-rpcs.ts';
 import { instanceRpcs } from './instance-rpcs.ts';
@@ -18,6 +19,7 @@ export const RPCS: readonly Rpc[] = [
   ...historyRpcs,
   ...restartRpcs,
   ...repeatRpcs,
+  ...entityRpcs,
   ...workerRpcs,
   ...daprRpcs,
   ...healthRpcs,

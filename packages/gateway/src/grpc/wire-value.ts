@@ -59,6 +59,10 @@ export function timeMsFrom(time: DecodedTime): number {
   return Math.min(Math.max(seconds * 1000 + Math.ceil(nanos / 1_000_000), -TIME_MS_MAX), TIME_MS_MAX);
 }
 
+export function dateOf(time: DecodedTime | null | undefined): Date | undefined {
+  return time === null || time === undefined ? undefined : new Date(timeMsFrom(time));
+}
+
 /** A google.protobuf.Value as it is encoded and decoded. */
 export interface WireJson {
   readonly kind?: string;

@@ -2,10 +2,14 @@
 
 import type { ActivityItem, WorkflowItem, WorkItem } from '@troupe/workflow/worker';
 import { EncodedHistory } from './encoded-history.ts';
+import { wireBatch } from './entity-batch.ts';
 import type { ActivityDetails, TurnDetails } from './event-details.ts';
 import type { Codec } from './schema.ts';
 import { wireTrace } from './trace.ts';
 import { wirePayload, wireText } from './wire-value.ts';
+
+/** Messages come in their order: nobody need wait to put them in it. */
+const ENTITY_PARAMETERS = { entityMessageReorderWindow: { seconds: 0, nanos: 0 } };
 
 export class WorkItemEncoder {
   readonly #codec: Codec;
@@ -17,7 +21,14 @@ export class WorkItemEncoder {
   }
 
   encode(item: WorkItem): Buffer {
-    return item.kind === 'workflow' ? this.#workflow(item) : this.#activity(item);
+    switch (item.kind) {
+      case 'workflow':
+        return this.#workflow(item);
+      case 'activity':
+        return this.#activity(item);
+      case 'entity':
+        return this.#codec.encode('WorkItem', { entityRequest: wireBatch(item), completionToken: item.token });
+    }
   }
 
   ping(): Buffer {
@@ -34,6 +45,8 @@ export class WorkItemEncoder {
         executionId: wireText(item.executionId),
         pastEvents: this.#history.forWorker(past.slice(kept), past, item),
         newEvents,
+        // Some workers have no entities without them.
+        entityParameters: this.#codec.dialect === 'microsoft' ? ENTITY_PARAMETERS : undefined,
         orchestrationTraceContext: lastTrace(item),
         cachedHistory: kept === 0 ? undefined : { eventCount: keptCount },
       },

@@ -22,6 +22,7 @@ export class WorkStream implements WorkerConnection {
   readonly filters: WorkerFilters | undefined;
   readonly workflowsMax: number;
   readonly activitiesMax: number;
+  readonly entitiesMax: number;
   readonly itemsMax: number;
   readonly keepsHistory: boolean;
   readonly dialect: Dialect;
@@ -43,8 +44,11 @@ export class WorkStream implements WorkerConnection {
     this.filters = filtersOf(request);
     this.workflowsMax = positive(request.maxConcurrentOrchestrationWorkItems, streamItemsMax);
     this.activitiesMax = positive(request.maxConcurrentActivityWorkItems, streamItemsMax);
+    const isMicrosoft = this.dialect === 'microsoft';
+    // Nobody else knows of entities.
+    this.entitiesMax = isMicrosoft ? positive(request.maxConcurrentEntityWorkItems, streamItemsMax) : 0;
     // Microsoft's workers say what they take of each kind; the others take so many of any.
-    this.itemsMax = this.dialect === 'microsoft' ? this.workflowsMax + this.activitiesMax : streamItemsMax;
+    this.itemsMax = isMicrosoft ? this.workflowsMax + this.activitiesMax + this.entitiesMax : streamItemsMax;
     this.keepsHistory = request.statefulCapabilities.includes(STATEFUL_HISTORY);
   }
 
@@ -103,10 +107,19 @@ export class WorkStream implements WorkerConnection {
     const failure = { type, message, nonRetryable: true };
     // Not from within send: whoever gives items out is not ready for an answer then.
     clock.setTimeout(() => {
-      if (item.kind === 'workflow') workers.completeTurn(item.instanceId, item.token, failedTurn(failure));
-      else {
-        const result = { ok: false, failure, retryable: false, heartbeat: undefined } as const;
-        workers.completeActivity(item.instanceId, item.sequence, item.token, result);
+      switch (item.kind) {
+        case 'workflow':
+          workers.completeTurn(item.instanceId, item.token, failedTurn(failure));
+          return;
+        case 'activity': {
+          const result = { ok: false, failure, retryable: false, heartbeat: undefined } as const;
+          workers.completeActivity(item.instanceId, item.sequence, item.token, result);
+          return;
+        }
+        case 'entity': {
+          const results = item.operations.map(() => ({ ok: false, failure }) as const);
+          workers.completeEntity(item.token, { results, state: item.state, actions: [] });
+        }
       }
     }, 0);
   }
@@ -130,7 +143,11 @@ function filtersOf({ workItemFilters: filters }: DecodedGetWorkItems): WorkerFil
     name,
     versions: [...versions],
   });
-  return { workflows: filters.orchestrations.map(plain), activities: filters.activities.map(plain) };
+  return {
+    workflows: filters.orchestrations.map(plain),
+    activities: filters.activities.map(plain),
+    entities: filters.entities.map(({ name }) => name.toLowerCase()),
+  };
 }
 
 function positive(wanted: number, byDefault: number): number {

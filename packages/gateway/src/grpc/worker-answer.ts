@@ -1,5 +1,6 @@
 // What workers answer, decoded.
 
+import type { DecodedEntityMessage } from './entity-message.ts';
 import type { DecodedFailure } from './failure-details.ts';
 import type { DecodedTrace } from './trace.ts';
 import type { DecodedTime, WireText } from './wire-value.ts';
@@ -29,7 +30,7 @@ export interface DecodedAction {
   readonly createSubOrchestration: DecodedCreateChild | null;
   readonly createDetachedWorkflow: DecodedCreateDetached | null;
   readonly sendEvent: DecodedSendEvent | null;
-  readonly sendEntityMessage: Readonly<Record<string, unknown>> | null;
+  readonly sendEntityMessage: DecodedEntityMessage | null;
   readonly terminateOrchestration: {
     readonly instanceId: string;
     readonly reason: WireText;

@@ -8,6 +8,7 @@
 import { status } from '@grpc/grpc-js';
 import type { ActivityResult } from '@troupe/workflow/worker';
 import type { DecodedGetWorkItems } from './dialect.ts';
+import { batchResultFrom, type DecodedBatchResult } from './entity-batch.ts';
 import { failureFrom } from './failure-details.ts';
 import { GrpcFailure, invalid } from './grpc-failure.ts';
 import { PartialTurnError } from './partial-turns.ts';
@@ -54,6 +55,22 @@ export const workerRpcs: readonly Rpc[] = [
       return {};
     },
   }),
+  unary<DecodedBatchResult>({
+    rpc: 'CompleteEntityTask',
+    scope: 'operate',
+    request: 'EntityBatchResult',
+    response: 'CompleteTaskResponse',
+    handle: async (answer, call) => {
+      const { completionToken: token, requiresState } = answer;
+      // Never asked for what it was sent already: it had to be sent to another.
+      const counts = requiresState
+        ? call.workers.abandon(token)
+        : call.workers.completeEntity(token, batchResultFrom(answer));
+      if (!counts) throw notOut('batch of an entity');
+      return {};
+    },
+  }),
+  abandon('AbandonTaskEntityWorkItem', 'AbandonEntityTask'),
   abandon('AbandonTaskActivityWorkItem', 'AbandonActivityTask'),
   abandon('AbandonTaskOrchestratorWorkItem', 'AbandonOrchestrationTask'),
 ];

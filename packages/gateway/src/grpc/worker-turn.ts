@@ -5,12 +5,21 @@
 // T2 Ids of what is recorded are at least 0, and each is used once in an execution; but an activity or a child that has failed
 //    may be tried again under its own: workers in Python do. What is not recorded may have any.
 
-import type { Failure } from '@troupe/workflow';
-import type { BufferedEvent, Command, HistoryEvent, Outcome, WorkerTurn, WorkflowItem } from '@troupe/workflow/worker';
+import { InstanceIdError, type Failure } from '@troupe/workflow';
+import type {
+  BufferedEvent,
+  Command,
+  EntityMessageSent,
+  HistoryEvent,
+  Outcome,
+  WorkerTurn,
+  WorkflowItem,
+} from '@troupe/workflow/worker';
 import { INSTANCE_ID_BYTES_MAX } from '../limits.ts';
+import { sentToEntity, type DecodedEntityMessage } from './entity-message.ts';
 import { failureFrom } from './failure-details.ts';
 import { ForeignEventError, rewoundHistory } from './rewound-history.ts';
-import { plainMessage, unknownFields } from './schema.ts';
+import { unknownFields } from './schema.ts';
 import { STATUS } from './status.ts';
 import { plainTrace } from './trace.ts';
 import { payloadOf, plainTime, said, textOf, timeMsFrom } from './wire-value.ts';
@@ -247,10 +256,16 @@ class TurnReader {
     return `${this.#item.instanceId}:${sequence.toString(16).padStart(4, '0')}`;
   }
 
-  #sendEntityMessage(sequence: number, message: Readonly<Record<string, unknown>>): void {
-    const kind = message['EntityMessageType'];
-    if (typeof kind !== 'string') throw new AnswerError('the worker sent an entity a message that is not known here');
-    const event = { type: 'MessageSent', at: this.#atMs, sequence, kind, body: plainMessage(message[kind]) } as const;
+  #sendEntityMessage(sequence: number, message: DecodedEntityMessage): void {
+    let sent: EntityMessageSent | undefined;
+    try {
+      sent = sentToEntity(message);
+    } catch (error) {
+      if (!(error instanceof InstanceIdError)) throw error;
+      throw new AnswerError(`the worker sent a message to what can be no entity: ${error.message}`);
+    }
+    if (sent === undefined) throw new AnswerError('the worker sent an entity a message that is not known here');
+    const event = { type: 'MessageSent', at: this.#atMs, sequence, ...sent } as const;
     this.#commands.push({ type: 'SendMessage', event, at: undefined });
   }
 

@@ -121,7 +121,15 @@ describe('what a worker asks for', () => {
         { id: 3, createDetachedWorkflow: { name: 'd', instanceId: 'fourth', tags: { t: 'u' } } },
         {
           id: 4,
-          sendEntityMessage: { entityOperationSignaled: { requestId: 'q', operation: 'add', input: text('1') } },
+          sendEntityMessage: {
+            entityOperationSignaled: {
+              requestId: 'q',
+              operation: 'add',
+              input: text('1'),
+              targetInstanceId: text('@Counter@A@b'),
+              scheduledTime: { seconds: 2, nanos: 1 },
+            },
+          },
         },
       ],
     });
@@ -149,7 +157,7 @@ describe('what a worker asks for', () => {
         type: 'SendMessage',
         event: expect.objectContaining({
           kind: 'entityOperationSignaled',
-          body: { requestId: 'q', operation: 'add', input: { value: '1' } },
+          body: { entityId: '@counter@A@b', requestId: 'q', operation: 'add', input: '1', scheduledAtMs: 2001 },
         }),
       }),
       { type: 'SetCustomStatus', value: new TextPayload('') },
@@ -259,6 +267,23 @@ describe('an answer that makes no sense fails the workflow', () => {
       /timerFired/,
     ],
     ['an entity message that is none', { actions: [{ id: 1, sendEntityMessage: {} }] }, /entity/],
+    [
+      'a call of what can be no entity',
+      {
+        actions: [
+          {
+            id: 1,
+            sendEntityMessage: { entityOperationCalled: { operation: 'add', targetInstanceId: text('counter') } },
+          },
+        ],
+      },
+      /@name@key/,
+    ],
+    [
+      'a lock of nothing',
+      { actions: [{ id: 1, sendEntityMessage: { entityLockRequested: { criticalSectionId: 's', lockSet: [] } } }] },
+      /of no entity/,
+    ],
   ])('%s', (_what, fields, message) => {
     expect(failure(fields)).toMatch(message);
   });

@@ -237,6 +237,7 @@ message EncodedOrchestratorRequest {
   google.protobuf.StringValue executionId = 2;
   repeated bytes pastEvents = 3;
   repeated bytes newEvents = 4;
+  OrchestratorEntityParameters entityParameters = 5;
   OrchestrationTraceContext orchestrationTraceContext = 8; // M
   CachedHistory cachedHistory = 9;
 }
