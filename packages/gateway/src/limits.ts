@@ -42,10 +42,10 @@ export const HISTORY_READ_LENGTH = 1_000;
 /** Instances of a page when the client does not say, and at most. */
 export const PAGE_LENGTH_DEFAULT = 100;
 export const PAGE_LENGTH_MAX = 1_000;
-/** What one connection may have on the way before the other side has read it: large turns need more than HTTP/2's 64 KiB. */
-export const FLOW_CONTROL_WINDOW_BYTES = 1024 * 1024;
 /** A peer that does not answer a ping is gone: its work goes to others. Clients ping about as often. */
 export const KEEP_ALIVE_PING_MS = 30_000;
 export const KEEP_ALIVE_PING_TIMEOUT_MS = 20_000;
 /** The text of an error travels in a header, and clients take 8 KiB of headers. */
 export const DETAIL_LENGTH_MAX = 1_024;
+/** As long as an instance id may be. */
+export const INSTANCE_ID_BYTES_MAX = 256;

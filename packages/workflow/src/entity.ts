@@ -224,10 +224,14 @@ export class Entity {
   }
 
   #goOn(ctx: Context): void {
-    if (this.#out === undefined) this.#takeLocks(ctx);
+    if (this.#out !== undefined) {
+      ctx.setWork(true);
+      return;
+    }
+    this.#takeLocks(ctx);
     const next = this.#next();
-    ctx.setWork(this.#out !== undefined || next.length > 0);
-    if (this.#out === undefined && next.length > 0 && !this.#resting) this.#begin(ctx, next);
+    ctx.setWork(next.length > 0);
+    if (next.length > 0 && !this.#resting) this.#begin(ctx, next);
   }
 
   /** Locks that nothing keeps back any more. */

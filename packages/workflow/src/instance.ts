@@ -254,7 +254,9 @@ export class Instance {
       mine.sequence === parent.sequence
     )
       return;
-    if (this.state !== undefined) {
+    // Workers give a child that has ended its id again: to the next try, and after continue-as-new.
+    const isNext = request.patient && mine?.instanceId === parent.instanceId && this.state?.ended !== undefined;
+    if (this.state !== undefined && !isNext) {
       const taken = new AlreadyExistsError(this.id, this.state.workflowName, this.state.status);
       tellParent(ctx, this.#services, this.id, parent, undefined, failureOf(taken));
       return;
@@ -264,7 +266,7 @@ export class Instance {
       const what = `the input of workflow ${request.workflowName}`;
       const input =
         code === undefined ? request.input : await this.#services.check(code, undefined, request.input, what);
-      await this.start(ctx, { ...request, input });
+      await this.start(ctx, { ...request, input, ifExists: isNext ? 'restart-if-terminal' : 'fail' });
     } catch (error) {
       tellParent(ctx, this.#services, this.id, parent, undefined, failureOf(error));
     }

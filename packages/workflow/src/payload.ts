@@ -13,6 +13,11 @@ export function checkPayload(value: unknown, what: string): void {
     throw new PayloadError(what, '', `it is larger than ${PAYLOAD_BYTES_MAX} bytes`);
 }
 
+/** About as many bytes as it takes. */
+export function payloadBytes(value: unknown): number {
+  return bytesOf(value, 0);
+}
+
 /** About as many bytes as it takes, and more than the limit as soon as it is over that. The value has no cycles. */
 function bytesOf(value: unknown, before: number): number {
   if (typeof value === 'string') return before + (value.length < 1_024 ? value.length + 1 : Buffer.byteLength(value));

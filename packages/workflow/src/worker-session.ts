@@ -13,6 +13,7 @@ import { openWorkIn } from './open-work.ts';
 import type { RunIdentity } from './run.ts';
 import type { WorkerPool } from './worker-pool.ts';
 import type { ExecutionOrigin, WorkerTurn } from './worker-port.ts';
+import { acceptable } from './worker-turn.ts';
 
 /** What sessions need of their host. */
 export interface WorkerSessionServices {
@@ -81,7 +82,7 @@ export class WorkerSession implements ExecutorSession {
         beganAtMs,
         events,
       }),
-      answered: (turn) => this.#answered(turnId, beganAtMs, events, turn),
+      answered: (turn) => this.#answered(turnId, beganAtMs, events, acceptable(turn)),
       lost: () => this.#tell({ kind: 'lost' }),
     });
     return false;

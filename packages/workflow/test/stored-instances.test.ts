@@ -54,6 +54,7 @@ test('an instance and its origin, also from a cold record', async () => {
       instanceId: 'p',
       executionId,
       sequence: 1,
+      workflowName: 'parent',
     });
     expect((await t.host.stored.describe('apart'))!.origin.parent).toBeUndefined();
   }

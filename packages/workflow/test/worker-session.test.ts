@@ -295,3 +295,61 @@ test('on several hosts a worker may be connected to any of them', async () => {
   await cluster.advance(60_000);
   expect(await a.workflows.result('j')).toEqual(['BOB', 'BOB!']);
 });
+
+test('a child that has ended gives its id to the next one of the same parent, and to nobody else', async () => {
+  let tries = 0;
+  const shaky: Program = function* (ctx) {
+    yield { all: [ctx.timer(10)] };
+    tries += 1;
+    if (tries < 3) throw new Error(`try ${tries}`);
+    return tries;
+  };
+  const parent: Program = function* (ctx) {
+    for (let round = 0; round < 2; round++) {
+      try {
+        yield { all: [ctx.child('shaky', 'again')] };
+      } catch {
+        // Tried again under the same id.
+      }
+    }
+    const [third] = yield { all: [ctx.child('shaky', 'again')] };
+    return third;
+  };
+  const stranger: Program = function* (ctx) {
+    return yield { all: [ctx.child('shaky', 'again')] };
+  };
+  await using t = await testHost();
+  startWorker(t.host, { workflows: { shaky, parent, stranger } });
+  await t.settle();
+  await t.workflows.start('parent', { instanceId: 'p' });
+  await t.advance('5s');
+  expect(await t.workflows.result('p')).toBe(3);
+  await t.workflows.start('stranger', { instanceId: 's' });
+  await t.advance('5s');
+  expect(await t.workflows.get('s')).toMatchObject({
+    runtimeStatus: 'failed',
+    failure: { message: expect.stringContaining('exists') },
+  });
+});
+
+test.each([
+  ['a child id that is too long', (ctx) => ctx.child('leaf', 'x'.repeat(600)), /instance id/],
+  ['a child without a name', (ctx) => ctx.child('', 'leaf'), /workflow name/],
+  ['an event to nobody', (ctx) => ctx.send('', 'event') as unknown as number, /instance id/],
+  ['an activity with control characters', (ctx) => ctx.activity('a\n'), /activity name/],
+] as [string, (ctx: Parameters<Program>[0]) => number, RegExp][])(
+  'what a worker asks for and nobody can do fails the workflow: %s',
+  async (_what, ask, message) => {
+    const bad: Program = function* (ctx) {
+      yield { all: [ask(ctx)] };
+    };
+    await using t = await testHost();
+    startWorker(t.host, { workflows: { bad } });
+    await t.settle();
+    await t.workflows.start('bad', { instanceId: 'i' });
+    await t.advance('5s');
+    const found = await t.workflows.get('i');
+    expect(found).toMatchObject({ runtimeStatus: 'failed' });
+    expect(found!.failure!.message).toMatch(message);
+  },
+);

@@ -134,7 +134,8 @@ async function get({ instanceId }: OfInstance, { stored }: GrpcCall): Promise<ob
 }
 
 function payloadOf(bytes: Uint8Array): TextPayload | undefined {
-  return bytes.byteLength === 0 ? undefined : new TextPayload(new TextDecoder().decode(bytes));
+  // Where nothing was sent, the default is no array of bytes, but it is as empty.
+  return bytes.length === 0 ? undefined : new TextPayload(new TextDecoder().decode(bytes));
 }
 
 function startTimeOf(text: string | undefined): Date | undefined {

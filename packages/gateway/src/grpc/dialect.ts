@@ -53,8 +53,6 @@ export interface DecodedGetWorkItems {
 export function dialectOfStream(request: DecodedGetWorkItems, signs: PeerSigns): Dialect {
   if (request.statefulCapabilities.length > 0) return 'dapr';
   if (
-    request.maxConcurrentOrchestrationWorkItems !== 0 ||
-    request.maxConcurrentActivityWorkItems !== 0 ||
     request.maxConcurrentEntityWorkItems !== 0 ||
     request.capabilities.length > 0 ||
     request.workItemFilters !== null
@@ -62,9 +60,17 @@ export function dialectOfStream(request: DecodedGetWorkItems, signs: PeerSigns):
     return 'microsoft';
   }
   const dialect = dialectOfPeer(signs);
+  if (request.maxConcurrentOrchestrationWorkItems !== 0 || request.maxConcurrentActivityWorkItems !== 0) {
+    // Older Python workers of both forks name these two limits and nothing else.
+    return dialect === 'base' && !isPython(signs) ? 'microsoft' : dialect;
+  }
   // Microsoft's Python workers always name their limits; its Java workers cannot be told from Dapr's.
-  if (dialect === 'base' && /^grpc-(python|java)/.test(signs.userAgent)) return 'dapr';
+  if (dialect === 'base' && (isPython(signs) || signs.userAgent.startsWith('grpc-java'))) return 'dapr';
   return dialect;
+}
+
+function isPython({ userAgent }: PeerSigns): boolean {
+  return userAgent.startsWith('grpc-python');
 }
 
 function dialectOfPeer({ userAgent, namesTaskHub }: PeerSigns): Dialect {

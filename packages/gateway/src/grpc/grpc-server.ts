@@ -22,7 +22,6 @@ import type { WorkflowHost } from '@troupe/workflow';
 import { Access, isLoopbackAddress, type AccessOptions } from '../access.ts';
 import {
   DETAIL_LENGTH_MAX,
-  FLOW_CONTROL_WINDOW_BYTES,
   KEEP_ALIVE_PING_MS,
   KEEP_ALIVE_PING_TIMEOUT_MS,
   MESSAGE_BYTES_MAX,
@@ -104,7 +103,6 @@ class ListeningServer implements GrpcServer {
       'grpc.max_send_message_length': messageBytesMax,
       'grpc.keepalive_time_ms': KEEP_ALIVE_PING_MS,
       'grpc.keepalive_timeout_ms': KEEP_ALIVE_PING_TIMEOUT_MS,
-      'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
     });
     for (const rpc of RPCS) this.#register(rpc);
   }
@@ -174,12 +172,17 @@ class ListeningServer implements GrpcServer {
       await this.#checkCaller(rpc, call.metadata);
       const { signal } = going;
       await rpc.handle(call.request, this.#callOf(rpc, call.metadata, signal), {
-        write: (message) => signal.aborted || call.write(message),
+        write: (message) => call.cancelled || call.write(message),
         drained: () =>
           new Promise<void>((resolve) => {
-            call.once('drain', resolve);
-            signal.addEventListener('abort', () => resolve());
-            if (signal.aborted) resolve();
+            const done = (): void => {
+              call.off('drain', done);
+              signal.removeEventListener('abort', done);
+              resolve();
+            };
+            call.once('drain', done);
+            signal.addEventListener('abort', done);
+            if (signal.aborted) done();
           }),
       });
       call.end();

@@ -13,7 +13,7 @@ import { failureFrom } from './failure-details.ts';
 import { GrpcFailure, invalid } from './grpc-failure.ts';
 import { PartialTurnError } from './partial-turns.ts';
 import { TASK_HUB, unary, type GrpcCall, type Rpc, type UnaryRpc } from './rpc.ts';
-import { codecOf } from './schema.ts';
+import { codecOf, DecodeError, type Dialect } from './schema.ts';
 import { payloadOf } from './wire-value.ts';
 import { WorkStream } from './work-stream.ts';
 import type { DecodedActivityAnswer, DecodedTurn } from './worker-answer.ts';
@@ -96,7 +96,7 @@ function takeTurn(bytes: Buffer, call: GrpcCall): void {
   if (inHand === undefined || (completionToken !== '' && completionToken !== inHand.item.token)) throw notOut(what);
   const { item, connection } = inHand;
   if (!(connection instanceof WorkStream)) throw notOut(what);
-  const part = codecOf(connection.dialect).decode<DecodedTurn>('OrchestratorResponse', bytes);
+  const part = turnIn(bytes, connection.dialect);
   // Never asked for what it was sent already: it had to be sent to another.
   if (part.requiresHistory) {
     workers.abandon(item.token);
@@ -111,6 +111,16 @@ function takeTurn(bytes: Buffer, call: GrpcCall): void {
     throw invalid(error.message);
   }
   if (answer !== undefined && !workers.completeTurn(instanceId, item.token, turnFrom(answer, item))) throw notOut(what);
+}
+
+/** There are versions of each fork between the forks: what cannot be read as one of the two is read as what both have. */
+function turnIn(bytes: Buffer, dialect: Dialect): DecodedTurn {
+  try {
+    return codecOf(dialect).decode('OrchestratorResponse', bytes);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return codecOf('base').decode('OrchestratorResponse', bytes);
+  }
 }
 
 function abandon(rpc: string, message: string): UnaryRpc {

@@ -2,7 +2,8 @@
 //
 // T1 An answer is taken whole or not at all. One that cannot be understood ends the workflow with a failure that says why:
 //    given out again, the same code would answer the same.
-// T2 Ids of what is recorded are at least 0, and each is used once in an execution. What is not recorded may have any.
+// T2 Ids of what is recorded are at least 0, and each is used once in an execution; but an activity or a child that has failed
+//    may be tried again under its own: workers in Python do. What is not recorded may have any.
 
 import { InstanceIdError, type Failure } from '@troupe/workflow';
 import type {
@@ -14,6 +15,7 @@ import type {
   WorkerTurn,
   WorkflowItem,
 } from '@troupe/workflow/worker';
+import { INSTANCE_ID_BYTES_MAX } from '../limits.ts';
 import { sentToEntity, type DecodedEntityMessage } from './entity-message.ts';
 import { failureFrom } from './failure-details.ts';
 import { unknownFields } from './schema.ts';
@@ -94,7 +96,7 @@ class TurnReader {
           type: 'EventSent',
           at: this.#atMs,
           sequence: this.#idOf(action),
-          instanceId: instance?.instanceId ?? '',
+          instanceId: checkedTarget(instance?.instanceId ?? ''),
           name,
           payload: payloadOf(data),
         } as const;
@@ -105,7 +107,13 @@ class TurnReader {
         return this.#sendEntityMessage(this.#idOf(action), action.sendEntityMessage!);
       case 'terminateOrchestration': {
         const { instanceId, reason, recurse } = action.terminateOrchestration!;
-        this.#commands.push({ type: 'TerminateOther', instanceId, output: payloadOf(reason), recursive: recurse });
+        const target = checkedTarget(instanceId);
+        this.#commands.push({
+          type: 'TerminateOther',
+          instanceId: target,
+          output: payloadOf(reason),
+          recursive: recurse,
+        });
         return;
       }
       case 'completeOrchestration':
@@ -136,12 +144,18 @@ class TurnReader {
 
   #checkUnused(): void {
     if (this.#ids.size === 0) return;
-    for (const event of this.#item.past) {
-      if (isCommand(event) && this.#ids.has(event.sequence)) {
-        throw new AnswerError(
-          `the worker used the id ${event.sequence} once more: its code does not ask again for what the history holds`,
-        );
+    const used = new Set<number>();
+    for (const events of [this.#item.past, this.#item.events]) {
+      for (const event of events) {
+        if (isCommand(event)) used.add(event.sequence);
+        else if (event.type === 'ActivityFailed' || event.type === 'ChildFailed') used.delete(event.sequence);
       }
+    }
+    for (const id of this.#ids) {
+      if (!used.has(id)) continue;
+      throw new AnswerError(
+        `the worker used the id ${id} once more: its code does not ask again for what the history holds`,
+      );
     }
   }
 
@@ -171,7 +185,7 @@ class TurnReader {
       at: this.#atMs,
       sequence,
       // What was not said is the epoch, and that is over.
-      dueAtMs: fireAt === null ? 0 : timeMsFrom(fireAt),
+      dueAtMs: fireAt === null ? 0 : Math.max(timeMsFrom(fireAt), 0),
       eventName: undefined,
       details: said({
         fireAt: fireAt === null ? undefined : plainTime(fireAt),
@@ -313,6 +327,19 @@ function isCommand(event: HistoryEvent): event is HistoryEvent & { sequence: num
     event.type === 'EventSent' ||
     event.type === 'MessageSent'
   );
+}
+
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+const CONTROL_PATTERN = /[\u0000-\u001f\u007f]/;
+
+/** @throws {AnswerError} for an id that no instance can have: what is meant for it could not even be dropped */
+function checkedTarget(instanceId: string): string {
+  if (instanceId === '' || Buffer.byteLength(instanceId) > INSTANCE_ID_BYTES_MAX || CONTROL_PATTERN.test(instanceId)) {
+    throw new AnswerError(
+      `the worker means an instance of an id that none can have: ${JSON.stringify(instanceId.slice(0, 64))}`,
+    );
+  }
+  return instanceId;
 }
 
 function describeUnknown(message: object): string {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { WorkflowHost } from '@troupe/workflow';
 import { serveHttp } from '../../src/http.ts';
 import { answerOf, startTestHost } from '../harness.ts';
@@ -14,12 +14,15 @@ afterAll(() => host.stop());
 test('long polls are answered with what is known, answers in flight are sent, then the port is closed', async () => {
   const server = await serveHttp(host, { port: 0 });
   await fetch(`${server.url}${W}/waiter/stop1/start`, { method: 'POST' });
+  using waits = vi.spyOn(host.workflows, 'wait');
   const polls = Array.from({ length: 20 }, async () =>
     answerOf(await fetch(`${server.url}${W}/waiter/stop1?wait=60s`)),
   );
   await using slow = await RawSocket.open(server.port);
   slow.send(`POST ${W}/echo/stop2/start HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n1`);
-  await new Promise((resolve) => setTimeout(resolve, 150));
+  await expect.poll(() => waits.mock.calls.length).toBe(20);
+  // What was sent before this has come.
+  expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
   const startedAt = performance.now();
   const stopped = server.stop({ graceMs: 60_000 });
   for (const { status, json, headers } of await Promise.all(polls)) {

@@ -54,9 +54,10 @@ async function run(sample: string, own: Readonly<Record<string, string>>, name =
   });
   onTestFinished(() => child.kill());
   const running = { url: `nats://127.0.0.1:${port}`, monitor: `http://127.0.0.1:${monitorPort}` };
-  await eventually(`${name} listens`, async () => {
+  // Its monitor answers before it takes connections and has JetStream, which `healthz` waits for.
+  await eventually(`${name} is ready`, async () => {
     if (!child.running) return 'ended';
-    return (await fetch(`${running.monitor}/varz`)).ok && 'listens';
+    return (await fetch(`${running.monitor}/healthz`)).ok && 'ready';
   }).then(async (state) => {
     if (state === 'ended') throw new Error(await readFile(join(folder, 'log'), 'utf8'));
   });
