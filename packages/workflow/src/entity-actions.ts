@@ -52,7 +52,7 @@ function start(
     startAtMs: action.startAtMs,
     tags: undefined,
     startKey: undefined,
-    parent: { instanceId: '', executionId: requestId, sequence: 0, workflowName: '' },
+    parent: { instanceId: '', executionId: requestId, sequence: 0, workflowName: '', attempt: 1 },
     patient: true,
   });
 }

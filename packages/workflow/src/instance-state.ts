@@ -12,6 +12,8 @@ export interface ParentLink {
   readonly executionId: string;
   readonly sequence: number;
   readonly workflowName: string;
+  /** Which time the parent asks for it under this number. */
+  readonly attempt: number;
 }
 
 /** A message that waits in the record. */
@@ -64,6 +66,8 @@ export class InstanceState {
   leftBehind = NO_NUMBERS;
   /** Workers began it, and nobody else can read its history. */
   onWorkers = false;
+  /** It failed, and a worker is to rewrite its history before its code goes on. */
+  rewinding = false;
   /** What its code wants of entities for itself: section and entity, until it gives that back. */
   entityLocks: readonly EntityLock[] = NO_LOCKS;
 
@@ -134,6 +138,7 @@ export class InstanceState {
       this.pinned,
       this.leftBehind.length === 0 ? null : this.leftBehind,
       this.onWorkers,
+      this.rewinding,
       this.entityLocks.length === 0 ? null : this.entityLocks,
     ];
   }
@@ -162,8 +167,8 @@ export class InstanceState {
     state.tags = (fields[14] as Record<string, string> | null) ?? NO_TAGS;
     const parent = fields[15] as ReturnType<typeof printedLink> | null;
     if (parent !== null) {
-      const [instanceId, executionId, sequence, workflowName] = parent;
-      state.parent = { instanceId, executionId, sequence, workflowName: workflowName ?? '' };
+      const [instanceId, executionId, sequence, workflowName, attempt] = parent;
+      state.parent = { instanceId, executionId, sequence, workflowName: workflowName ?? '', attempt: attempt ?? 1 };
     }
     const startKey = fields[16] as [string, string] | null;
     if (startKey !== null) state.startKey = { key: startKey[0], hash: startKey[1] };
@@ -177,11 +182,13 @@ export class InstanceState {
     state.pinned = fields[21] === true;
     state.leftBehind = (fields[22] as number[] | null | undefined) ?? NO_NUMBERS;
     state.onWorkers = fields[23] === true;
-    state.entityLocks = (fields[24] as EntityLock[] | null | undefined) ?? NO_LOCKS;
+    state.rewinding = fields[24] === true;
+    state.entityLocks = (fields[25] as EntityLock[] | null | undefined) ?? NO_LOCKS;
     return state;
   }
 }
 
-function printedLink({ instanceId, executionId, sequence, workflowName }: ParentLink) {
-  return [instanceId, executionId, sequence, workflowName] as [string, string, number, string | undefined];
+function printedLink({ instanceId, executionId, sequence, workflowName, attempt }: ParentLink) {
+  const fields = [instanceId, executionId, sequence, workflowName, attempt];
+  return fields as [string, string, number, string | undefined, number | undefined];
 }

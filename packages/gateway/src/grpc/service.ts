@@ -7,6 +7,7 @@ import { historyRpcs } from './history-rpcs.ts';
 import { instanceRpcs } from './instance-rpcs.ts';
 import { purgeRpcs } from './purge-rpcs.ts';
 import { queryRpcs } from './query-rpcs.ts';
+import { repeatRpcs } from './repeat-rpcs.ts';
 import { restartRpcs } from './restart-rpcs.ts';
 import type { Rpc } from './rpc.ts';
 import { workerRpcs } from './worker-rpcs.ts';
@@ -18,6 +19,7 @@ export const RPCS: readonly Rpc[] = [
   ...historyRpcs,
   ...restartRpcs,
   ...entityRpcs,
+  ...repeatRpcs,
   ...workerRpcs,
   ...daprRpcs,
   ...healthRpcs,
