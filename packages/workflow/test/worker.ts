@@ -206,7 +206,9 @@ export function turnOf(program: Program, { past, events, beganAtMs, executionId 
     }
   };
   const answered = (event: HistoryEvent & { type: 'MessageReceived' }): void => {
-    const { kind, body } = asReceivedFromEntity(event)!;
+    const received = asReceivedFromEntity(event);
+    if (received === undefined) return;
+    const { kind, body } = received;
     const id = kind === 'entityLockGranted' ? body.sectionId : body.requestId;
     expect(id.startsWith(`${executionId}/`)).toBe(true);
     const sequence = Number(id.slice(id.lastIndexOf('/') + 1));
