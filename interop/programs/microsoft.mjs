@@ -1,11 +1,13 @@
 // Microsoft's SDK for JavaScript, the other fork of the protocol. It needs Node 22.
 
 import {
+  EntityInstanceId,
   HistoryEventType,
   NoOpLogger,
   OrchestrationStatus,
   PurgeInstanceCriteria,
   RetryPolicy,
+  TaskEntity,
   TaskHubGrpcClient,
   TaskHubGrpcWorker,
   terminateOptions,
@@ -53,6 +55,62 @@ const ownWorkflows = {
   },
 };
 
+class Counter extends TaskEntity {
+  initializeState() {
+    return { count: 0 };
+  }
+  add(amount) {
+    this.state.count += amount;
+    return this.state.count;
+  }
+  get() {
+    return this.state.count;
+  }
+  fail() {
+    this.state.count = -1;
+    throw new Error('as asked');
+  }
+  passOn(key) {
+    this.context.signalEntity(counter(key), 'add', this.state.count);
+  }
+  begin(instanceId) {
+    this.context.scheduleNewOrchestration('echo', this.state.count, { instanceId });
+  }
+}
+
+const counter = (key) => new EntityInstanceId('Counter', key);
+
+const entityWorkflows = {
+  async *calls(ctx, key) {
+    ctx.entities.signalEntity(counter(key), 'add', 10);
+    const sum = yield ctx.entities.callEntity(counter(key), 'add', 5);
+    let failure;
+    try {
+      yield ctx.entities.callEntity(counter(key), 'fail');
+    } catch (error) {
+      failure = error.message;
+    }
+    return { sum, failure, after: yield ctx.entities.callEntity(counter(key), 'get') };
+  },
+  /** Reads and writes what nobody else may change meanwhile. */
+  async *locked(ctx, { keys, end }) {
+    const lock = yield ctx.entities.lockEntities(...keys.map(counter));
+    const before = yield ctx.entities.callEntity(counter(keys[0]), 'get');
+    yield ctx.createTimer(0.05);
+    const after = yield ctx.entities.callEntity(counter(keys[0]), 'add', 1);
+    if (end === 'wait') yield ctx.waitForExternalEvent('never');
+    if (end === 'fail') throw new Error('as asked');
+    lock.release();
+    return after - before;
+  },
+};
+
+function plainEntity(entity) {
+  if (entity === undefined) return undefined;
+  const { id, lockedBy, includesState } = entity;
+  return { id: id.toString(), lockedBy, count: includesState ? entity.state.count : undefined };
+}
+
 function plain(state) {
   if (state === undefined) return undefined;
   const failure = state.failureDetails;
@@ -79,9 +137,10 @@ export function open(address, { workflows, activities }) {
     async work(only) {
       worker = new TaskHubGrpcWorker({ ...settings, ...(only === undefined ? {} : { workItemFilters: 'auto' }) });
       const isWanted = ([name]) => only === undefined || only.includes(name);
-      for (const [name, run] of Object.entries({ ...workflows, ...ownWorkflows }).filter(isWanted))
+      for (const [name, run] of Object.entries({ ...workflows, ...ownWorkflows, ...entityWorkflows }).filter(isWanted))
         worker.addNamedOrchestrator(name, run);
       for (const [name, run] of Object.entries(activities).filter(isWanted)) worker.addNamedActivity(name, run);
+      if (isWanted(['Counter'])) worker.addNamedEntity('Counter', () => new Counter());
       await worker.start();
     },
     rest: () => worker.stop(),
@@ -110,6 +169,18 @@ export function open(address, { workflows, activities }) {
     },
     restart: (id, withNewId) => client.restartOrchestration(id, withNewId),
     rewind: (id, reason) => client.rewindInstance(id, reason),
+    signal: (key, operation, input, { inMs } = {}) =>
+      client.signalEntity(counter(key), operation, input, {
+        ...(inMs === undefined ? {} : { signalTime: new Date(Date.now() + inMs) }),
+      }),
+    entity: async (key) => plainEntity(await client.getEntity(counter(key))),
+    async entities(prefix, includeTransient = false) {
+      const found = [];
+      const query = { instanceIdStartsWith: `@Counter@${prefix}`, includeState: true, includeTransient, pageSize: 2 };
+      for await (const entity of client.getEntities(query)) found.push(plainEntity(entity));
+      return found;
+    },
+    clean: () => client.cleanEntityStorage(),
     async history(id) {
       const events = await client.getOrchestrationHistory(id);
       return events.map(({ eventId, type }) => ({ eventId, type: HistoryEventType[type] ?? type }));

@@ -38,6 +38,13 @@ export interface State {
   readonly tags?: Readonly<Record<string, string>>;
 }
 
+/** An entity as its SDK shows it. */
+export interface EntityState {
+  readonly id: string;
+  readonly lockedBy?: string;
+  readonly count?: number;
+}
+
 export interface Recursion {
   readonly recursive?: boolean;
 }
@@ -71,6 +78,10 @@ interface Verbs {
   /** From here on `microsoft` alone. */
   restart(instanceId: string, withNewId: boolean): Promise<string>;
   rewind(instanceId: string, reason: string): Promise<void>;
+  signal(key: string, operation: string, input?: unknown, options?: { readonly inMs?: number }): Promise<void>;
+  entity(key: string): Promise<EntityState | undefined>;
+  entities(prefix: string, includeTransient?: boolean): Promise<readonly EntityState[]>;
+  clean(): Promise<{ readonly emptyEntitiesRemoved: number; readonly orphanedLocksReleased: number }>;
   history(instanceId: string): Promise<readonly { readonly eventId: number; readonly type: string }[]>;
   query(filter: {
     readonly statuses?: readonly string[];

@@ -9,17 +9,12 @@
 // N5  A lock goes from one entity to the next in an order that all requests have in common. The owner's calls are taken
 //     while it holds it, and nobody else's.
 
-import { TextPayload, type RecordContext, type RecordOpening } from '@troupe/actors';
+import type { RecordContext, RecordOpening } from '@troupe/actors';
 import { newBirth } from './birth.ts';
+import { carryOutActions } from './entity-actions.ts';
 import type { BatchAnswer, EntityBatch } from './entity-batches.ts';
-import { entityIdOf, entityNameIn } from './entity-id.ts';
-import type {
-  EntityAction,
-  EntityCaller,
-  EntityLockRequest,
-  EntityMessageReceived,
-  EntityOperation,
-} from './entity-message.ts';
+import { entityNameIn } from './entity-id.ts';
+import type { EntityCaller, EntityLockRequest, EntityMessageReceived, EntityOperation } from './entity-message.ts';
 import type { EntityServices } from './entity-services.ts';
 import {
   decodeMessage,
@@ -28,9 +23,7 @@ import {
   type WaitingMessage,
   type WaitingOperation,
 } from './entity-state.ts';
-import { InstanceIdError } from './errors.ts';
 import { ENTITY_BACKLOG_MAX, ENTITY_BATCH_LENGTH, HISTORY_PAGE_LENGTH } from './limits.ts';
-import { checkInstanceId } from './name.ts';
 import { pagesOf } from './payload.ts';
 import { reopenDelayMs } from './retry.ts';
 import type { EntityBatchResult } from './worker-port.ts';
@@ -224,10 +217,14 @@ export class Entity {
   }
 
   #goOn(ctx: Context): void {
-    if (this.#out === undefined) this.#takeLocks(ctx);
+    if (this.#out !== undefined) {
+      ctx.setWork(true);
+      return;
+    }
+    this.#takeLocks(ctx);
     const next = this.#next();
-    ctx.setWork(this.#out !== undefined || next.length > 0);
-    if (this.#out === undefined && next.length > 0 && !this.#resting) this.#begin(ctx, next);
+    ctx.setWork(next.length > 0);
+    if (next.length > 0 && !this.#resting) this.#begin(ctx, next);
   }
 
   /** Locks that nothing keeps back any more. */
@@ -330,47 +327,8 @@ export class Entity {
       ctx.send(this.#services.workflow(), caller.instanceId).message(caller.executionId, message.kind, message.body);
     }
     this.#done(ctx, done);
-    for (const [index, action] of actions.entries()) this.#act(ctx, action, `${batchId}/${index}`);
+    carryOutActions(ctx, this.#services, actions, batchId);
     if (wasThere !== (text !== undefined)) ctx.summarize(this.#summary(state));
-  }
-
-  #act(ctx: Context, action: EntityAction, requestId: string): void {
-    try {
-      if (action.type === 'signal') this.#signal(ctx, action, requestId);
-      else this.#start(ctx, action, requestId);
-    } catch (error) {
-      if (!(error instanceof InstanceIdError)) throw error;
-      this.#services.logger.error(
-        { entityId: this.id, err: error },
-        'what an entity asked for has an impossible target',
-      );
-    }
-  }
-
-  #signal(
-    ctx: Context,
-    { entityId, name, input, scheduledAtMs }: EntityAction & { type: 'signal' },
-    requestId: string,
-  ): void {
-    const operation = { requestId, name, input, caller: undefined, traceparent: ctx.traceparent };
-    ctx.send(this.#services.entity(), entityIdOf(entityId)).operate(operation, scheduledAtMs);
-  }
-
-  /** Like a child that goes its own way: a repeat is the same one. */
-  #start(ctx: Context, action: EntityAction & { type: 'start' }, requestId: string): void {
-    const instanceId = action.instanceId === '' ? requestId : action.instanceId;
-    checkInstanceId(instanceId);
-    ctx.send(this.#services.workflow(), instanceId).startChild({
-      workflowName: action.workflowName,
-      version: action.version,
-      input: action.input === undefined ? undefined : new TextPayload(action.input),
-      ifExists: 'fail',
-      startAtMs: action.startAtMs,
-      tags: undefined,
-      startKey: undefined,
-      parent: { instanceId: '', executionId: requestId, sequence: 0, workflowName: '', attempt: 1 },
-      patient: true,
-    });
   }
 
   close(): void {

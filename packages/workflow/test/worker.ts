@@ -1,8 +1,8 @@
 // A worker of another language in small: workflows are generators that are replayed from the beginning in every turn.
 
 import { payloadText, plainPayload, TextPayload } from '@troupe/actors';
-import { isCommandEvent } from '../src/history.ts';
 import { expect } from 'vitest';
+import { isCommandEvent } from '../src/history.ts';
 import type { WorkflowHost } from '../src/index.ts';
 import {
   asReceivedFromEntity,
@@ -33,14 +33,14 @@ export interface ProgramContext {
   timer(delayMs: number): number;
   child(name: string, instanceId: string, input?: unknown): number;
   send(instanceId: string, name: string, payload?: unknown): void;
-  /** What is asked for again under the same number when it fails, so often in all. */
-  stubborn(ask: () => number, tries: number): number;
   /** An operation of an entity, with a result. */
   call(entityId: string, operation: string, input?: unknown): number;
   signal(entityId: string, operation: string, input?: unknown, scheduledAtMs?: number): void;
   /** Has a result when all are locked; its number names the lock. */
   lock(...entityIds: string[]): number;
   unlock(lock: number, ...entityIds: string[]): void;
+  /** What is asked for again under the same number when it fails, so often in all. */
+  stubborn(ask: () => number, tries: number): number;
   status(value: unknown): void;
   continueAsNew(input: unknown): void;
 }
@@ -135,11 +135,6 @@ export function turnOf(program: Program, { past, events, beganAtMs, executionId 
         event: { type: 'EventSent', at: beganAtMs, sequence, instanceId, name, payload: text(payload) },
         at: undefined,
       })),
-    stubborn: (askFor, tries) => {
-      const sequence = askFor();
-      retried.set(sequence, { ask: askFor, left: tries - 1 });
-      return sequence;
-    },
     call: (entityId, operation, input) =>
       message((sequence) => ({
         kind: 'entityOperationCalled',
@@ -170,6 +165,11 @@ export function turnOf(program: Program, { past, events, beganAtMs, executionId 
     unlock: (lock, ...entityIds) => {
       for (const entityId of entityIds)
         message(() => ({ kind: 'entityUnlockSent', body: { sectionId: `${executionId}/${lock}`, entityId } }));
+    },
+    stubborn: (askFor, tries) => {
+      const sequence = askFor();
+      retried.set(sequence, { ask: askFor, left: tries - 1 });
+      return sequence;
     },
     status: (value) => void commands.push({ type: 'SetCustomStatus', value: text(value) }),
     continueAsNew: (input) => void (continued = { input }),
@@ -207,7 +207,6 @@ export function turnOf(program: Program, { past, events, beganAtMs, executionId 
   };
   const answered = (event: HistoryEvent & { type: 'MessageReceived' }): void => {
     const received = asReceivedFromEntity(event);
-    // Of a rewind, or a rerun.
     if (received === undefined) return;
     const { kind, body } = received;
     const id = kind === 'entityLockGranted' ? body.sectionId : body.requestId;
