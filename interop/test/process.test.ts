@@ -97,19 +97,20 @@ describe.each(SDKS)('a service with a worker of %s', (sdk) => {
       }
     },
   );
+});
 
-  test('lets it go in order when it is stopped, and has it back when it is started again', async () => {
-    const site = await Site.prepare();
-    const service = await site.start();
-    const peer = await site.peer(sdk);
-    await peer.ask.work();
-    const id = await peer.ask.start('eventsInTurn', ['go']);
-    expect(await peer.ask.started(id)).toMatchObject({ status: 'RUNNING' });
-    service.signal('SIGTERM');
-    expect(await service.exited).toMatchObject({ code: 0 });
-    await site.start();
-    await eventually('the client is connected again', () => peer.ask.state(id));
-    await peer.ask.raise(id, 'go', 'after');
-    expect(await peer.ask.ended(id)).toMatchObject({ status: 'COMPLETED', output: '["after"]' });
-  });
+// Of the SDKs, the one whose worker never comes back when its stream has ended with an error.
+test('a service lets its worker go in order when it is stopped, and has it back when it is started again', async () => {
+  const site = await Site.prepare();
+  const service = await site.start();
+  const peer = await site.peer('dapr');
+  await peer.ask.work();
+  const id = await peer.ask.start('eventsInTurn', ['go']);
+  expect(await peer.ask.started(id)).toMatchObject({ status: 'RUNNING' });
+  service.signal('SIGTERM');
+  expect(await service.exited).toMatchObject({ code: 0 });
+  await site.start();
+  await eventually('the client is connected again', () => peer.ask.state(id));
+  await peer.ask.raise(id, 'go', 'after');
+  expect(await peer.ask.ended(id)).toMatchObject({ status: 'COMPLETED', output: '["after"]' });
 });

@@ -137,9 +137,9 @@ describe.each(SDKS)('a workflow of %s', (sdk) => {
   });
 
   test('is one of 500 that run at once', async () => {
-    const ids = await Promise.all(Array.from({ length: 500 }, (_, number) => peer.ask.start('addTwo', number)));
+    const ids = await Promise.all(Array.from({ length: 500 }, (_, index) => peer.ask.start('addTwo', index + 1)));
     const states = await Promise.all(ids.map((id) => peer.ask.ended(id)));
-    expect(states.map((state) => state!.output)).toEqual(ids.map((_, number) => String(number + 2)));
+    expect(states.map((state) => state!.output)).toEqual(ids.map((_, index) => String(index + 3)));
   });
 });
 

@@ -101,16 +101,16 @@ describe.each(SDKS)('a worker of %s', (sdk) => {
       for (let round = 0; round < rounds; round++) {
         let worker = await peerOf(sdk, serving);
         await worker.ask.work();
-        const started = Array.from({ length: 40 }, (_, index) => client.ask.start('sequence', index + 1));
-        const ids = await Promise.all([...started, client.ask.start('fanOut', 300)]);
-        for (let kill = 1; kill <= 3; kill++) {
+        const started = Array.from({ length: 30 }, (_, index) => client.ask.start('sequence', index + 1));
+        const ids = await Promise.all([...started, client.ask.start('fanOut', 200)]);
+        for (let kill = 1; kill <= 2; kill++) {
           await eventually('it is busy', () => worker.runs('plusOne') + worker.runs('square') >= 20 * kill);
           await worker.kill();
           worker = await peerOf(sdk, serving);
           await worker.ask.work();
         }
         const states = await Promise.all(ids.map((id) => client.ask.ended(id)));
-        const fanned = Array.from({ length: 300 }, (_, index) => (index + 1) ** 2).reduce((a, b) => a + b);
+        const fanned = Array.from({ length: 200 }, (_, index) => (index + 1) ** 2).reduce((a, b) => a + b);
         expect(states.pop()).toMatchObject({ status: 'COMPLETED', output: String(fanned) });
         for (const [index, state] of states.entries())
           expect(state).toMatchObject({
