@@ -10,6 +10,7 @@ import { w5 } from './parked-workflows.ts';
 import { w9 } from './repeated-load.ts';
 import { w1, w2 } from './sequences.ts';
 import { w11 } from './takeover.ts';
+import { w13 } from './remote-worker.ts';
 import { w8 } from './timers.ts';
 
 export const WORKLOADS: Readonly<Record<string, Workload>> = {
@@ -25,4 +26,5 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   W10: w10,
   W11: w11,
   W12: w12,
+  W13: w13,
 };

@@ -22,7 +22,7 @@ async function findServer(args) {
 
 try {
   await findServer(process.argv.slice(2));
-  await runBundled(['bench', 'http-load', 'nats-host'], process.argv.slice(2));
+  await runBundled(['bench', 'http-load', 'nats-host', 'worker-process'], process.argv.slice(2));
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;

@@ -64,7 +64,7 @@ export function dialectOfStream(request: DecodedGetWorkItems, signs: PeerSigns):
     return dialect === 'base' && !isPython(signs) ? 'microsoft' : dialect;
   }
   // Microsoft's Python workers always name their limits; its Java workers cannot be told from Dapr's.
-  if (dialect === 'base' && (isPython(signs) || /^grpc-java/.test(signs.userAgent))) return 'dapr';
+  if (dialect === 'base' && (isPython(signs) || signs.userAgent.startsWith('grpc-java'))) return 'dapr';
   return dialect;
 }
 

@@ -35,13 +35,20 @@ export class EncodedHistory {
     for (const event of inWireOrder(events)) {
       let one = this.#encoded.get(event);
       if (one === undefined) {
-        const fields = workerEvent(event, execution, find, this.#codec);
+        const fields = workerEvent(event, execution, find, this.#codec) ?? this.#failedEnd(event, past);
         one = fields === undefined ? NOTHING : this.#codec.encode('HistoryEvent', fields);
         this.#encoded.set(event, one);
       }
       if (one !== NOTHING) bytes.push(one);
     }
     return bytes;
+  }
+
+  /** Code that is rewound is told how it had failed; only Microsoft's fork rewinds. */
+  #failedEnd(event: HistoryEvent, past: readonly HistoryEvent[]): object | undefined {
+    if (event.type !== 'WorkflowFailed' || this.#codec.dialect !== 'microsoft') return undefined;
+    const lastId = past.reduce((last, one) => Math.max(last, eventIdOf(one)), -1);
+    return outsideEvents(event, lastId + 1)[0];
   }
 
   turnBegan(atMs: number): Uint8Array {

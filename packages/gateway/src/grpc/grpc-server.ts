@@ -175,9 +175,14 @@ class ListeningServer implements GrpcServer {
         write: (message) => call.cancelled || call.write(message),
         drained: () =>
           new Promise<void>((resolve) => {
-            call.once('drain', resolve);
-            signal.addEventListener('abort', () => resolve());
-            if (signal.aborted) resolve();
+            const done = (): void => {
+              call.off('drain', done);
+              signal.removeEventListener('abort', done);
+              resolve();
+            };
+            call.once('drain', done);
+            signal.addEventListener('abort', done);
+            if (signal.aborted) done();
           }),
       });
       call.end();

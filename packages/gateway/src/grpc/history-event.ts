@@ -4,7 +4,7 @@
 //    action. Nothing else has an id that is not negative but the end of an instance, so ids rise.
 // E2 Our history begins with the start, and the turn that it began follows; on the wire the turn comes first.
 // E3 A worker is sent what its fork knows and what concerns its code: nothing of suspension, of attempts of local activities,
-//    of undos, and no end. One that meets a kind of event that it does not know fails the workflow.
+//    of undos, and no end (but that of code that is rewound). One that meets a kind of event that it does not know fails the workflow.
 // E4 Fields whose number has another meaning in the other fork are told apart by the codec, not here.
 
 import type { EventDetails, ExecutionOrigin, HistoryEvent } from '@troupe/workflow/worker';

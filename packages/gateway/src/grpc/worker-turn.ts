@@ -6,6 +6,7 @@
 
 import type { Failure } from '@troupe/workflow';
 import type { BufferedEvent, Command, HistoryEvent, Outcome, WorkerTurn, WorkflowItem } from '@troupe/workflow/worker';
+import { INSTANCE_ID_BYTES_MAX } from '../limits.ts';
 import { failureFrom } from './failure-details.ts';
 import { plainMessage, unknownFields } from './schema.ts';
 import { STATUS } from './status.ts';
@@ -85,7 +86,7 @@ class TurnReader {
           type: 'EventSent',
           at: this.#atMs,
           sequence: this.#idOf(action),
-          instanceId: instance?.instanceId ?? '',
+          instanceId: checkedTarget(instance?.instanceId ?? ''),
           name,
           payload: payloadOf(data),
         } as const;
@@ -96,7 +97,13 @@ class TurnReader {
         return this.#sendEntityMessage(this.#idOf(action), action.sendEntityMessage!);
       case 'terminateOrchestration': {
         const { instanceId, reason, recurse } = action.terminateOrchestration!;
-        this.#commands.push({ type: 'TerminateOther', instanceId, output: payloadOf(reason), recursive: recurse });
+        const target = checkedTarget(instanceId);
+        this.#commands.push({
+          type: 'TerminateOther',
+          instanceId: target,
+          output: payloadOf(reason),
+          recursive: recurse,
+        });
         return;
       }
       case 'completeOrchestration':
@@ -162,7 +169,7 @@ class TurnReader {
       at: this.#atMs,
       sequence,
       // What was not said is the epoch, and that is over.
-      dueAtMs: fireAt === null ? 0 : timeMsFrom(fireAt),
+      dueAtMs: fireAt === null ? 0 : Math.max(timeMsFrom(fireAt), 0),
       eventName: undefined,
       details: said({
         fireAt: fireAt === null ? undefined : plainTime(fireAt),
@@ -298,6 +305,19 @@ function isCommand(event: HistoryEvent): event is HistoryEvent & { sequence: num
     event.type === 'EventSent' ||
     event.type === 'MessageSent'
   );
+}
+
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+const CONTROL_PATTERN = /[\u0000-\u001f\u007f]/;
+
+/** @throws {AnswerError} for an id that no instance can have: what is meant for it could not even be dropped */
+function checkedTarget(instanceId: string): string {
+  if (instanceId === '' || Buffer.byteLength(instanceId) > INSTANCE_ID_BYTES_MAX || CONTROL_PATTERN.test(instanceId)) {
+    throw new AnswerError(
+      `the worker means an instance of an id that none can have: ${JSON.stringify(instanceId.slice(0, 64))}`,
+    );
+  }
+  return instanceId;
 }
 
 function describeUnknown(message: object): string {

@@ -196,6 +196,43 @@ describe('a workflow on a worker', () => {
     });
   });
 
+  test.each([
+    ['an activity without a name', { scheduleTask: {} }],
+    ['an activity of an endless name', { scheduleTask: { name: 'x'.repeat(5000) } }],
+    ['a child without a name', { createSubOrchestration: {} }],
+    ['a child of an id that none can have', { createSubOrchestration: { name: 'c', instanceId: 'x'.repeat(300) } }],
+    [
+      'a child with an endless version',
+      { createSubOrchestration: { name: 'c', version: { value: 'v'.repeat(5000) } } },
+    ],
+    ['an event to nobody', { sendEvent: { name: 'go' } }],
+    ['an event without a name', { sendEvent: { name: '', instance: { instanceId: 'other' } } }],
+    ['the end of nobody', { terminateOrchestration: {} }],
+    ['a timer in the far past', { createTimer: { fireAt: { seconds: -62135596800 } } }],
+    ['a timer beyond all time', { createTimer: { fireAt: { seconds: 2 ** 62 } } }],
+    ['a detached one without a name', { createDetachedWorkflow: {} }],
+  ])('that asks for %s goes on, or fails and says why', async (_what, action) => {
+    const worker = new Worker('dapr');
+    await start({ instanceId: 'i' });
+    await worker.answer(await worker.turn(), { id: 1, ...action });
+    await client.call('RaiseEvent', 'RaiseEventRequest', { instanceId: 'i', name: 'x' }, 'RaiseEventResponse');
+    const goesOn = async (): Promise<void> => {
+      for (;;) {
+        const { orchestratorRequest: turn, completionToken } = await worker.stream.next();
+        if (turn?.instanceId !== 'i') continue;
+        if (kinds(turn.newEvents).includes('eventRaised')) return;
+        await worker.answer({ ...turn, completionToken });
+      }
+    };
+    const fails = async (): Promise<void> => {
+      const { orchestrationStatus, failureDetails } = await ended('i');
+      expect(orchestrationStatus).toBe(3);
+      expect(failureDetails.errorMessage).not.toBe('');
+    };
+    await Promise.race([goesOn(), fails()]);
+    expect(bench.logger.errors).toEqual([]);
+  });
+
   test('may answer in parts', async () => {
     const worker = new Worker('microsoft');
     await start({ instanceId: 'i' });
@@ -209,7 +246,7 @@ describe('a workflow on a worker', () => {
       );
     await part(0, true, { id: 1, scheduleTask: { name: 'a' } });
     await part(1, false, { id: 2, scheduleTask: { name: 'b' } });
-    expect([(await worker.activity()).name, (await worker.activity()).name].toSorted()).toEqual(['a', 'b']);
+    expect(new Set([(await worker.activity()).name, (await worker.activity()).name])).toEqual(new Set(['a', 'b']));
   });
 
   test('whose parts do not fit together is given out again', async () => {
@@ -351,10 +388,16 @@ describe('a stream', () => {
   });
 
   test('that is read slowly loses and repeats nothing', async () => {
+    await bench[Symbol.asyncDispose]();
+    bench = await GrpcBench.start({ streamItemsMax: 400 });
+    client = bench.peer();
+    const warnings: Error[] = [];
+    const warned = (warning: Error): number => warnings.push(warning);
+    process.on('warning', warned);
     const worker = new Worker('dapr');
     worker.stream.pause();
-    const input = { value: 'x'.repeat(1024 * 1024) };
-    const ids = Array.from({ length: 40 }, (_, index) => `i${index}`);
+    const input = { value: 'x'.repeat(100 * 1024) };
+    const ids = Array.from({ length: 300 }, (_, index) => `i${index}`);
     for (const instanceId of ids) await start({ instanceId, input });
     worker.stream.resume();
     const seen: string[] = [];
@@ -363,7 +406,10 @@ describe('a stream', () => {
       expect(turn.newEvents[1].executionStarted.input.value).toHaveLength(input.value.length);
       seen.push(turn.instanceId);
     }
-    expect(seen.toSorted()).toEqual(ids.toSorted());
+    expect(new Set(seen)).toEqual(new Set(ids));
+    process.off('warning', warned);
+    // Each time that it was behind somebody listened, and not for ever.
+    expect(warnings).toEqual([]);
   });
 
   test('gives a worker that remembers only what is new', async () => {
