@@ -382,6 +382,17 @@ test('GET /v1.0/metadata tells what the host is and runs', async () => {
   expect(json.actorRuntime.activeActors[0]).toMatchObject({ type: expect.any(String), count: expect.any(Number) });
 });
 
+test('GET /v1.0/metadata counts the workers of other languages that are connected', async () => {
+  const counted = async (): Promise<number> =>
+    (await new Caller(host).get('/v1.0/metadata')).json.workflows.connectedWorkers;
+  const filters = { workflows: [], activities: [] };
+  const room = { workflowsMax: 1, activitiesMax: 1, itemsMax: 1 };
+  const worker = host.workers.connect({ filters, ...room, keepsHistory: false, send: () => {} });
+  expect(await counted()).toBe(2);
+  worker.close();
+  expect(await counted()).toBe(1);
+});
+
 test('GET /healthz, /readyz, /metrics, /openapi.json', async () => {
   expect((await client.get('/healthz')).status).toBe(200);
   expect((await client.get('/readyz')).json).toEqual({ status: 'ready' });
