@@ -19,6 +19,7 @@ export default [
       include: [
         'packages/*/test/integration/**/*.test.ts',
         'bench/test/integration/**/*.test.ts',
+        'interop/test/**/*.test.ts',
         'examples/test/**/*.test.ts',
       ],
       testTimeout: 60_000,

@@ -2,7 +2,8 @@
 //
 // T1 An answer is taken whole or not at all. One that cannot be understood ends the workflow with a failure that says why:
 //    given out again, the same code would answer the same.
-// T2 Ids of what is recorded are at least 0, and each is used once in an execution. What is not recorded may have any.
+// T2 Ids of what is recorded are at least 0, and each is used once in an execution; but an activity or a child that has failed
+//    may be tried again under its own: workers in Python do. What is not recorded may have any.
 
 import type { Failure } from '@troupe/workflow';
 import type { BufferedEvent, Command, HistoryEvent, Outcome, WorkerTurn, WorkflowItem } from '@troupe/workflow/worker';
@@ -134,12 +135,18 @@ class TurnReader {
 
   #checkUnused(): void {
     if (this.#ids.size === 0) return;
-    for (const event of this.#item.past) {
-      if (isCommand(event) && this.#ids.has(event.sequence)) {
-        throw new AnswerError(
-          `the worker used the id ${event.sequence} once more: its code does not ask again for what the history holds`,
-        );
+    const used = new Set<number>();
+    for (const events of [this.#item.past, this.#item.events]) {
+      for (const event of events) {
+        if (isCommand(event)) used.add(event.sequence);
+        else if (event.type === 'ActivityFailed' || event.type === 'ChildFailed') used.delete(event.sequence);
       }
+    }
+    for (const id of this.#ids) {
+      if (!used.has(id)) continue;
+      throw new AnswerError(
+        `the worker used the id ${id} once more: its code does not ask again for what the history holds`,
+      );
     }
   }
 

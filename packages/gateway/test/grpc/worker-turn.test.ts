@@ -271,6 +271,24 @@ describe('an answer that makes no sense fails the workflow', () => {
     expect(failure({ actions: [scheduled(4)] }, 'base', past)).toMatch(/id 4 once more/);
   });
 
+  test('not an id whose activity or child has failed: that may be tried again under it', () => {
+    const scheduledBefore = { at: 1, sequence: 4, input: undefined, details: undefined } as const;
+    const failed = { at: 2, sequence: 4, failure: { type: 'Error', message: 'no' } } as const;
+    const activity: HistoryEvent[] = [
+      { ...scheduledBefore, type: 'ActivityScheduled', name: 'a', kind: 'activity' },
+      { ...failed, type: 'ActivityFailed', attempts: 1 },
+    ];
+    const child: HistoryEvent[] = [
+      { ...scheduledBefore, type: 'ChildScheduled', name: 'c', instanceId: 'i:4', detached: false },
+      { ...failed, type: 'ChildFailed' },
+    ];
+    for (const past of [activity, child])
+      expect(turn({ actions: [scheduled(4)] }, 'base', past).commands).toHaveLength(1);
+    // Once: the second attempt has not ended.
+    const again = [...activity, activity[0]!];
+    expect(failure({ actions: [scheduled(4)] }, 'base', again)).toMatch(/id 4 once more/);
+  });
+
   test('an action that is not known, by its number', () => {
     const tag = (77 << 3) | 2;
     // OrchestratorResponse.actions { id: 1, 77: "" }
