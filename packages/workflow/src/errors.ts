@@ -71,6 +71,46 @@ export class InstanceNotEndedError extends TroupeError {
   }
 }
 
+/** Only an instance that workers ran and that failed can be rewound. */
+export class NotRewindableError extends TroupeError {
+  override readonly name = 'NotRewindableError';
+  readonly code = 'not_rewindable';
+  readonly instanceId: string;
+
+  constructor(instanceId: string, why: string) {
+    super(`workflow instance ${JSON.stringify(instanceId)} cannot be rewound: ${why}`);
+    this.instanceId = instanceId;
+  }
+}
+
+/** Only a part of an instance that workers ran, that has ended and that is nobody's child can be run again, as another one. */
+export class NotRerunnableError extends TroupeError {
+  override readonly name = 'NotRerunnableError';
+  readonly code = 'not_rerunnable';
+  readonly instanceId: string;
+
+  constructor(instanceId: string, why: string) {
+    super(`workflow instance ${JSON.stringify(instanceId)} cannot be run again: ${why}`);
+    this.instanceId = instanceId;
+  }
+}
+
+/** The history has nothing under this number that can be carried out again. */
+export class CommandNotFoundError extends TroupeError {
+  override readonly name = 'CommandNotFoundError';
+  readonly code = 'command_not_found';
+  readonly instanceId: string;
+  readonly sequence: number;
+
+  constructor(instanceId: string, sequence: number) {
+    super(
+      `the history of workflow instance ${JSON.stringify(instanceId)} has no activity, timer or child under the number ${sequence}`,
+    );
+    this.instanceId = instanceId;
+    this.sequence = sequence;
+  }
+}
+
 /** No registered workflow or activity has this name (and version). */
 export class NotRegisteredError extends TroupeError {
   override readonly name = 'NotRegisteredError';

@@ -15,6 +15,8 @@
 // W7  A session that is lost is nobody's fault: another is opened, and what was under way is looked for before it is begun
 //     again.
 // W8  What workers began waits for workers, however long there are none: it neither stalls nor fails for that.
+// W9  An execution that is rewound is one that failed until a worker has rewritten its history: its turn is alone, nothing of
+//     it runs, and its results are dropped. Then it is another execution, which begins again whatever is open in that history.
 
 import type { CancelTimeout } from '@troupe/actors';
 import type { ActivityResult } from './activity-runner.ts';
@@ -36,6 +38,7 @@ import type { ChildLink } from './instance-request.ts';
 import type { Context, InstanceServices } from './instance-services.ts';
 import type { InboxItem, InstanceState, ParentLink } from './instance-state.ts';
 import { HISTORY_LENGTH_MAX, NOT_REGISTERED_WAIT_MS } from './limits.ts';
+import { openCommandsIn, RERUN, REWOUND, rewoundEvents, startOf, type RerunRequest } from './repeat.ts';
 import { reopenDelayMs } from './retry.ts';
 import { compareVersions } from './registry.ts';
 import { validated } from './schema.ts';
@@ -133,6 +136,68 @@ export class Execution implements CodeTurnOwner {
     return undefined;
   }
 
+  /** Begins where the code of another instance had asked for something: that is carried out, and the code goes on. */
+  rerun(ctx: Context, state: InstanceState, { events, body }: RerunRequest): void {
+    this.#reset(ctx, state);
+    this.#services.meter.started += 1;
+    state.inbox = [
+      { event: { type: 'MessageReceived', at: ctx.nowMs(), kind: RERUN, body }, traceparent: ctx.traceparent },
+    ];
+    const [first, ...rest] = events;
+    this.#adopt(ctx, [{ ...first!, at: state.createdAtMs }, ...rest], (child) =>
+      this.#children.start(ctx, state, child),
+    );
+    this.findCode();
+    this.#goOnLater(ctx);
+    this.#summarize(ctx);
+  }
+
+  /** Has a worker take what failed out of the history, and the code go on from there. */
+  rewind(ctx: Context, body: unknown): void {
+    const { state } = this;
+    for (const reminder of ctx.reminders()) ctx.cancelReminder(reminder.name);
+    this.#activities.abort(ctx, state.executionId, new Error('the workflow was rewound'), false);
+    this.#leftSession?.close();
+    this.#leftSession = undefined;
+    state.leftBehind = [];
+    state.ended = undefined;
+    state.completedAtMs = undefined;
+    state.rewinding = true;
+    state.turnId += 1;
+    state.inbox = [
+      { event: { type: 'MessageReceived', at: ctx.nowMs(), kind: REWOUND, body }, traceparent: ctx.traceparent },
+    ];
+    ctx.changed();
+    this.findCode();
+    this.#goOnLater(ctx);
+    this.#summarize(ctx);
+  }
+
+  /** Takes a history over, and has done what is open where it ends. Activities are begun when the code has caught up. */
+  #adopt(
+    ctx: Context,
+    events: readonly HistoryEvent[],
+    startChild: (command: Command & { type: 'StartChild' }) => void,
+  ): void {
+    const { state } = this;
+    for (const event of events) this.#history.append(ctx, state, event);
+    for (const command of openCommandsIn(events)) {
+      if (command.type === 'TimerCreated')
+        ctx.setReminder(`${TIMER_REMINDER}${command.sequence}`, { dueAtMs: command.dueAtMs });
+      else if (command.type === 'ChildScheduled') startChild(startOf(command));
+    }
+  }
+
+  /** Goes on in a turn of its own, which sees what was appended in this one. */
+  #goOnLater(ctx: Context): void {
+    this.#settling = true;
+    ctx.afterCommit(() => {
+      this.#settling = false;
+      this.#services.proceed(this.#id);
+    });
+    ctx.setWork(true);
+  }
+
   /** Forgets the execution before and makes room for the next. */
   #reset(ctx: Context, state: InstanceState): void {
     for (const reminder of ctx.reminders()) ctx.cancelReminder(reminder.name);
@@ -182,7 +247,7 @@ export class Execution implements CodeTurnOwner {
 
   /** Children of this execution that were not detached, from memory or from the history. */
   async childIds(onlyOpen: boolean): Promise<string[]> {
-    return this.#live || this.#children.anyStarted
+    return (this.#live && !this.state.rewinding) || this.#children.anyStarted
       ? this.#children.ids(onlyOpen)
       : childIdsIn(this.#history, this.state, onlyOpen);
   }
@@ -281,8 +346,8 @@ export class Execution implements CodeTurnOwner {
     }, NOT_REGISTERED_WAIT_MS);
   }
 
-  #begunAgain(ctx: Context, { activities }: OpenWork): void {
-    this.#activities.restore(activities);
+  #begunAgain(ctx: Context, { activities, failed }: OpenWork): void {
+    this.#activities.restore(activities, failed);
     this.#activities.beginLeftBehind(ctx, this.state);
     this.#activities.clear();
   }
@@ -304,7 +369,7 @@ export class Execution implements CodeTurnOwner {
       this.#wait(ctx, { event, traceparent: ctx.traceparent });
       return;
     }
-    if (this.#children.take(sequence, childId)) await this.receive(ctx, event);
+    if (this.#children.take(link, childId)) await this.receive(ctx, event);
   }
 
   /** A child that nobody here can run has waited long enough for its code. */
@@ -520,25 +585,32 @@ export class Execution implements CodeTurnOwner {
   }
 
   /** The code is where the history ends. */
-  #caughtUp(ctx: Context, { activities, children }: OpenWork): void {
+  #caughtUp(ctx: Context, { activities, children, failed }: OpenWork): void {
     const { state } = this;
-    this.#activities.restore(activities);
+    this.#live = true;
+    if (state.rewinding) return;
+    this.#activities.restore(activities, failed);
     this.#children.restore(children);
     for (const item of [...state.inbox]) {
       const { event } = item;
       if (event.type === 'ActivityCompleted' || event.type === 'ActivityFailed') {
-        if (activities.get(event.sequence) === undefined) {
-          // W4: it came once more while nobody could tell that its result is in the history.
-          state.inbox.splice(state.inbox.indexOf(item), 1);
-          ctx.changed();
-        } else this.#activities.drop(event.sequence);
+        if (activities.get(event.sequence) === undefined) this.#dropWaiting(ctx, item);
+        else this.#activities.drop(event.sequence);
       } else if (event.type === 'ChildCompleted' || event.type === 'ChildFailed') {
-        this.#children.noteEnded(event.sequence);
+        // A child that failed and was rewound ends twice.
+        if (!this.#children.isOpen(event.sequence)) this.#dropWaiting(ctx, item);
+        else this.#children.noteEnded(event.sequence);
       }
     }
     this.#activities.beginAgain(ctx, state);
-    this.#live = true;
     this.#noteWork(ctx);
+  }
+
+  /** W4: it came once more while nobody could tell that its result is in the history. */
+  #dropWaiting(ctx: Context, item: InboxItem): void {
+    const { inbox } = this.state;
+    inbox.splice(inbox.indexOf(item), 1);
+    ctx.changed();
   }
 
   #openSession(): ExecutorSession {
@@ -571,7 +643,7 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     const session = this.#session!;
     const turn = new CodeTurn(this, ctx, event, traceparent);
-    const more = session.takesMany ? state.inbox.map((item) => item.event) : NO_EVENTS;
+    const more = session.takesMany && !state.rewinding ? state.inbox.map((item) => item.event) : NO_EVENTS;
     // What the code is given is its own: it may change it before the event is packed.
     if (session.dispatch(++state.turnId, session.takesMany ? event : owned(event), turn, more)) return turn;
     this.#turnOut = true;
@@ -601,14 +673,15 @@ export class Execution implements CodeTurnOwner {
     answer: TurnAnswer,
     more: readonly InboxItem[] = NO_ITEMS,
   ): Promise<void> | undefined {
-    if (answer.fault !== undefined) {
+    const fault = answer.fault ?? this.#rewindFault(answer);
+    if (fault !== undefined) {
       this.state.inbox.unshift({ event, traceparent });
-      return this.#faulted(ctx, answer.fault, event);
+      return this.#faulted(ctx, fault, event);
     }
-    const ending =
-      answer.history === undefined
-        ? this.#takeIn(ctx, event, traceparent, answer, more)
-        : this.#rewrite(ctx, answer.history);
+    if (answer.history !== undefined) return this.#rewrite(ctx, { event, traceparent }, answer.history);
+    // It could not be rewound: it has failed once more.
+    this.state.rewinding = false;
+    const ending = this.#takeIn(ctx, event, traceparent, answer, more);
     if (ending !== undefined) return ending;
     if (this.state.ended === undefined) this.#noteWork(ctx);
     return undefined;
@@ -678,21 +751,31 @@ export class Execution implements CodeTurnOwner {
     return undefined;
   }
 
-  /** The code was rewound: it goes on from another history, in a turn of its own. */
-  #rewrite(ctx: Context, history: readonly HistoryEvent[]): undefined {
-    const { state } = this;
-    const [first, ...rest] = history;
-    if (first?.type !== 'WorkflowStarted') {
-      this.#stall(ctx, new NondeterminismError('a worker rewound the workflow to a history without a start'));
-      return;
+  /** Why what a worker answered is no answer to whether it was to rewind the code. */
+  #rewindFault({ history, outcome }: TurnAnswer): Error | undefined {
+    const { rewinding } = this.state;
+    if (history === undefined) {
+      if (!rewinding || outcome?.type === 'failed') return undefined;
+      return new NondeterminismError('a worker was to rewind the workflow, and went on with it');
     }
-    state.firstEntry = ctx.nextEntry;
-    ctx.trim(ctx.nextEntry);
-    this.#history.forget();
-    this.#history.append(ctx, state, state.generation > 1 ? first : { ...first, at: state.createdAtMs });
-    for (const event of rest) this.#history.append(ctx, state, event);
-    this.#history.noteInput(first.input);
-    this.#lost(ctx);
+    if (!rewinding) return new NondeterminismError('a worker rewound the workflow, and was not to');
+    if (rewoundEvents(history) !== undefined) return undefined;
+    return new NondeterminismError('a worker rewound the workflow to a history that its code cannot go on from');
+  }
+
+  /** The code was rewound: another execution goes on from the rewritten history. */
+  #rewrite(ctx: Context, rewound: InboxItem, history: readonly HistoryEvent[]): undefined {
+    const { state } = this;
+    const { event, traceparent } = rewound;
+    const body = event.type === 'MessageReceived' ? event.body : undefined;
+    const { inbox } = state;
+    this.#reset(ctx, state);
+    state.rewinding = false;
+    state.generation += 1;
+    // Events from outside that came meanwhile.
+    state.inbox = [{ event, traceparent }, ...inbox];
+    this.#adopt(ctx, rewoundEvents(history)!, (child) => this.#children.rewind(ctx, state, child, body));
+    this.#goOnLater(ctx);
   }
 
   #carryOut(ctx: Context, command: Command): void {
@@ -815,6 +898,7 @@ export class Execution implements CodeTurnOwner {
     state.suspended = false;
     state.stalled = undefined;
     state.undoing = false;
+    state.rewinding = false;
     state.inbox = [];
     state.turnId += 1;
     this.#history.append(ctx, state, endEvent(nowMs, outcome));

@@ -44,6 +44,8 @@ export interface PendingActivity {
 
 export interface StartedChild {
   readonly instanceId: string;
+  /** Workers ask for a child that failed once more under its number: this counts how often. */
+  readonly attempt: number;
   readonly detached: boolean;
   ended: boolean;
 }
@@ -52,6 +54,8 @@ export interface StartedChild {
 export interface OpenWork {
   readonly activities: SmallMap<number, PendingActivity>;
   readonly children: Map<number, StartedChild>;
+  /** Attempts of activities that have failed for good. Workers ask for one of these once more under its number. */
+  readonly failed: Map<number, number>;
 }
 
 /** Who waits for the answer of a turn. */

@@ -1,6 +1,6 @@
 import type { ActorHost } from '@troupe/actors';
 import type { WorkflowClient } from './client-interface.ts';
-import type { InstanceReader, WorkerHub } from './worker-port.ts';
+import type { InstanceReader, InstanceRepeats, WorkerHub } from './worker-port.ts';
 
 /** A workflow that this host has code for. */
 export interface RegisteredWorkflow {
@@ -36,6 +36,8 @@ export interface WorkflowHost extends AsyncDisposable {
   readonly workflows: WorkflowClient;
   /** Instances as they are stored: for those who pass payloads on as they came. */
   readonly stored: InstanceReader;
+  /** Instances that workers ran, once more in part. */
+  readonly repeats: InstanceRepeats;
   /** The actors below, and those that were registered beside the workflows. */
   readonly actors: ActorHost;
   /** For whoever speaks with workers of other languages. */

@@ -35,6 +35,7 @@ import { LocalClient } from './local-client.ts';
 import { newMeter } from './meter.ts';
 import { Registry } from './registry.ts';
 import { RemoteSessions } from './remote-session.ts';
+import { RepeatedInstances } from './repeated-instances.ts';
 import { reopenDelayMs } from './retry.ts';
 import type { RunIdentity } from './run.ts';
 import { eventSchema, validated } from './schema.ts';
@@ -306,6 +307,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     workflows: client,
     workers: pool,
     stored: new StoredInstances(host, actor, shared),
+    repeats: new RepeatedInstances(host, actor, shared),
     actors: host,
     registered: () => registry.listed(),
     status(): HostStatus {

@@ -24,6 +24,8 @@ export class InstanceActivities {
   readonly #history: InstanceHistory;
   /** Made with the first: many instances only wait. */
   #pending: SmallMap<number, PendingActivity> | undefined;
+  /** How many attempts those had that failed for good: workers ask for one of them once more under its number. */
+  #failed: Map<number, number> | undefined;
   /** Attempts whose commit is under way, in the order of the turns that asked for them. */
   #toBegin: Queue<ActivityTask> | undefined;
   /** Of the instance when the last of them was asked for. */
@@ -40,12 +42,14 @@ export class InstanceActivities {
   }
 
   /** Takes over what a replay found pending. */
-  restore(pending: SmallMap<number, PendingActivity>): void {
+  restore(pending: SmallMap<number, PendingActivity>, failed: Map<number, number>): void {
     this.#pending = pending;
+    this.#failed = failed;
   }
 
   clear(): void {
     this.#pending?.clear();
+    this.#failed = undefined;
   }
 
   /**
@@ -97,7 +101,7 @@ export class InstanceActivities {
       body: command.body,
       details,
       scheduledAtMs: at,
-      attempt: 1,
+      attempt: 1 + (this.#failed?.get(sequence) ?? 0),
       nextAttemptAtMs: undefined,
       heartbeat: undefined,
     };
@@ -198,7 +202,10 @@ export class InstanceActivities {
     if (!result.ok && this.#retried(ctx, state, activity, result)) return 'retried';
     this.#pending!.delete(sequence);
     if (result.ok) this.#services.meter.activitiesCompleted += 1;
-    else this.#services.meter.activitiesFailed += 1;
+    else {
+      this.#services.meter.activitiesFailed += 1;
+      if (state.onWorkers) (this.#failed ??= new Map()).set(sequence, attempt);
+    }
     return 'settled';
   }
 

@@ -3,6 +3,7 @@
 import type { Command } from './command.ts';
 import type { StartedChild } from './executor.ts';
 import type { InstanceHistory } from './instance-history.ts';
+import type { ChildLink, StartRequest } from './instance-request.ts';
 import type { Context, InstanceServices } from './instance-services.ts';
 import type { InstanceState, ParentLink } from './instance-state.ts';
 import type { Failure } from './status.ts';
@@ -28,10 +29,22 @@ export class InstanceChildren {
   }
 
   start(ctx: Context, state: InstanceState, command: Command & { type: 'StartChild' }): void {
-    const { sequence, name, instanceId, input, detached } = command.event;
+    const { sequence, instanceId, detached } = command.event;
     this.#started ??= new Map();
-    this.#started.set(sequence, { instanceId, detached, ended: detached });
-    ctx.send(this.#services.actor(), instanceId).startChild({
+    const attempt = 1 + (this.#started.get(sequence)?.attempt ?? 0);
+    this.#started.set(sequence, { instanceId, attempt, detached, ended: detached });
+    ctx.send(this.#services.actor(), instanceId).startChild(this.#request(state, command, attempt));
+  }
+
+  /** One that was started by the execution before a rewind. */
+  rewind(ctx: Context, state: InstanceState, command: Command & { type: 'StartChild' }, body: unknown): void {
+    const { instanceId } = command.event;
+    ctx.send(this.#services.actor(), instanceId).rewindChild(this.#request(state, command, 1), body);
+  }
+
+  #request(state: InstanceState, command: Command & { type: 'StartChild' }, attempt: number): StartRequest {
+    const { sequence, name, input, detached } = command.event;
+    return {
       workflowName: name,
       version: command.version,
       input,
@@ -44,17 +57,24 @@ export class InstanceChildren {
         executionId: state.executionId,
         sequence,
         workflowName: state.workflowName,
+        attempt,
       },
       patient: state.onWorkers,
-    });
+    };
   }
 
   /** Whether this is news: the child was waited for, and had not ended. */
-  take(sequence: number, childId: string): boolean {
+  take({ sequence, attempt }: ChildLink, childId: string): boolean {
     const child = this.#started?.get(sequence);
-    if (child === undefined || child.ended || child.detached || child.instanceId !== childId) return false;
+    if (child === undefined || child.ended || child.detached) return false;
+    if (child.instanceId !== childId || child.attempt !== attempt) return false;
     child.ended = true;
     return true;
+  }
+
+  /** Whether its end is still to come, as far as the history tells. */
+  isOpen(sequence: number): boolean {
+    return this.#started?.get(sequence)?.ended === false;
   }
 
   /** Notes an end that is known already. */
@@ -89,7 +109,7 @@ export async function childIdsIn(history: InstanceHistory, state: InstanceState,
   const found = new Map<number, StartedChild>();
   for (const event of await history.past(state)) {
     if (event.type === 'ChildScheduled') {
-      found.set(event.sequence, { instanceId: event.instanceId, detached: event.detached, ended: false });
+      found.set(event.sequence, { instanceId: event.instanceId, attempt: 1, detached: event.detached, ended: false });
     } else if (event.type === 'ChildCompleted' || event.type === 'ChildFailed') found.get(event.sequence)!.ended = true;
   }
   return idsOf(found.values(), onlyOpen);
@@ -111,6 +131,6 @@ export function tellParent(
   failure: Failure | undefined,
 ): void {
   if (parent.instanceId === '') return;
-  const link = { executionId: parent.executionId, sequence: parent.sequence };
+  const link = { executionId: parent.executionId, sequence: parent.sequence, attempt: parent.attempt };
   ctx.send(services.actor(), parent.instanceId).childEnded(link, childId, output, failure);
 }

@@ -15,7 +15,7 @@ export function metadataOf(
   input: unknown,
   last: HistoryEvent | undefined,
 ): InstanceMetadata {
-  const failure = failureIn(last) ?? state.stalled;
+  const failure = failureOf(state, last);
   const output = outputOf(last);
   return {
     instanceId,
@@ -75,7 +75,7 @@ export function outcomeOf(state: InstanceState, last: HistoryEvent | undefined):
   return {
     status: state.status,
     output: copyPayload(outputOf(last)),
-    failure: copyPayload(failureIn(last) ?? state.stalled),
+    failure: copyPayload(failureOf(state, last)),
   };
 }
 
@@ -94,6 +94,7 @@ function outputOf(last: HistoryEvent | undefined): unknown {
   return last?.type === 'WorkflowCompleted' || last?.type === 'WorkflowTerminated' ? last.output : undefined;
 }
 
-function failureIn(last: HistoryEvent | undefined): Failure | undefined {
-  return last?.type === 'WorkflowFailed' ? last.failure : undefined;
+/** One that is being rewound has failed before, and no longer has. */
+function failureOf({ ended, stalled }: InstanceState, last: HistoryEvent | undefined): Failure | undefined {
+  return ended !== undefined && last?.type === 'WorkflowFailed' ? last.failure : stalled;
 }

@@ -37,7 +37,7 @@ export interface PurgeRequest {
 }
 
 /** What a child's end belongs to: an execution of its parent, and the number of the child there. */
-export type ChildLink = Pick<ParentLink, 'executionId' | 'sequence'>;
+export type ChildLink = Pick<ParentLink, 'executionId' | 'sequence' | 'attempt'>;
 
 /** Why a request was not carried out. */
 export type Refusal =
@@ -46,6 +46,7 @@ export type Refusal =
   | { readonly refused: 'ended'; readonly status: InstanceMetadata['runtimeStatus'] }
   | { readonly refused: 'not-ended'; readonly instanceId: string; readonly status: InstanceMetadata['runtimeStatus'] }
   | { readonly refused: 'mismatch' }
+  | { readonly refused: 'not-rewindable'; readonly why: string }
   | {
       readonly refused: 'invalid';
       readonly what: string;
@@ -56,6 +57,11 @@ export type Refusal =
 /** Done, unless refused. `hash`: of what came with the idempotency key that this is the first answer to. */
 export type Reply = { readonly hash: string } | undefined | Refusal;
 export type StartReply = 'started' | 'attached' | 'duplicate' | Refusal;
+
+/** Why an instance gives nothing to a rerun. */
+export type RerunRefusal =
+  | { readonly refused: 'not-rerunnable'; readonly why: string }
+  | { readonly refused: 'no-command'; readonly sequence: number };
 
 /** How an instance ended, or stands. */
 export interface InstanceOutcome {

@@ -12,6 +12,8 @@ export interface ParentLink {
   readonly executionId: string;
   readonly sequence: number;
   readonly workflowName: string;
+  /** Which time the parent asks for it under this number. */
+  readonly attempt: number;
 }
 
 /** A message that waits in the record. */
@@ -60,6 +62,8 @@ export class InstanceState {
   leftBehind = NO_NUMBERS;
   /** Workers began it, and nobody else can read its history. */
   onWorkers = false;
+  /** It failed, and a worker is to rewrite its history before its code goes on. */
+  rewinding = false;
 
   #executionId: string | undefined;
   #executionIdOf = 0;
@@ -128,6 +132,7 @@ export class InstanceState {
       this.pinned,
       this.leftBehind.length === 0 ? null : this.leftBehind,
       this.onWorkers,
+      this.rewinding,
     ];
   }
 
@@ -155,8 +160,8 @@ export class InstanceState {
     state.tags = (fields[14] as Record<string, string> | null) ?? NO_TAGS;
     const parent = fields[15] as ReturnType<typeof printedLink> | null;
     if (parent !== null) {
-      const [instanceId, executionId, sequence, workflowName] = parent;
-      state.parent = { instanceId, executionId, sequence, workflowName: workflowName ?? '' };
+      const [instanceId, executionId, sequence, workflowName, attempt] = parent;
+      state.parent = { instanceId, executionId, sequence, workflowName: workflowName ?? '', attempt: attempt ?? 1 };
     }
     const startKey = fields[16] as [string, string] | null;
     if (startKey !== null) state.startKey = { key: startKey[0], hash: startKey[1] };
@@ -170,10 +175,12 @@ export class InstanceState {
     state.pinned = fields[21] === true;
     state.leftBehind = (fields[22] as number[] | null | undefined) ?? NO_NUMBERS;
     state.onWorkers = fields[23] === true;
+    state.rewinding = fields[24] === true;
     return state;
   }
 }
 
-function printedLink({ instanceId, executionId, sequence, workflowName }: ParentLink) {
-  return [instanceId, executionId, sequence, workflowName] as [string, string, number, string | undefined];
+function printedLink({ instanceId, executionId, sequence, workflowName, attempt }: ParentLink) {
+  const fields = [instanceId, executionId, sequence, workflowName, attempt];
+  return fields as [string, string, number, string | undefined, number | undefined];
 }

@@ -9,7 +9,7 @@ import type { RecordOpening, Reminder, Tombstone } from '@troupe/actors';
 import type { ActivityResult } from './activity-runner.ts';
 import { CodeTurn } from './code-turn.ts';
 import { EndWait } from './end-waiters.ts';
-import { AlreadyExistsError, ValidationError } from './errors.ts';
+import { AlreadyExistsError, ValidationError, WorkflowTerminatedError } from './errors.ts';
 import { Execution } from './execution.ts';
 import { failureOf } from './failure.ts';
 import { tellParent } from './instance-children.ts';
@@ -28,6 +28,7 @@ import type {
   PurgeRequest,
   Refusal,
   Reply,
+  RerunRefusal,
   StartReply,
   StartRequest,
   TerminateRequest,
@@ -35,6 +36,7 @@ import type {
 import type { Context, InstanceServices } from './instance-services.ts';
 import { InstanceState, NO_TAGS } from './instance-state.ts';
 import { BUFFERED_EVENTS_MAX, RETENTION_RETRY_MS } from './limits.ts';
+import { eventsUpTo, type RerunRequest, type RerunSource } from './repeat.ts';
 import { eventSchema } from './schema.ts';
 import type { Failure, InstanceMetadata } from './status.ts';
 import type { StoredInstance } from './worker-port.ts';
@@ -96,6 +98,63 @@ export class Instance {
       }
     }
     return giving<StartReply>(this.#begin(ctx, request), 'started');
+  }
+
+  /** An instance that begins with a part of the history of another. */
+  rerun(ctx: Context, request: RerunRequest): Reply {
+    const { state } = this;
+    if (state !== undefined)
+      return refused(ctx, { refused: 'exists', workflowName: state.workflowName, status: state.status });
+    const begun = new InstanceState();
+    begun.workflowName = request.workflowName;
+    begun.version = request.version;
+    begun.pinned = request.pinned;
+    begun.birth = newBirth(ctx);
+    begun.createdAtMs = ctx.nowMs();
+    begun.startedAtMs = begun.createdAtMs;
+    begun.tags = request.tags;
+    begun.traceparent = ctx.traceparent;
+    begun.turnId = 1;
+    begun.onWorkers = true;
+    this.#execution = new Execution(this.id, this.#services, this.#history, begun);
+    this.#execution.rerun(ctx, begun, request);
+    return undefined;
+  }
+
+  rewind(ctx: Context, body: unknown): Reply {
+    const execution = this.#execution;
+    if (execution === undefined) return refused(ctx, { refused: 'not-found' });
+    const { state } = execution;
+    if (state.ended !== 'failed')
+      return refused(ctx, { refused: 'not-rewindable', why: `it is not in a failed state, but ${state.status}` });
+    if (!state.onWorkers) return refused(ctx, { refused: 'not-rewindable', why: NOT_ON_WORKERS });
+    execution.rewind(ctx, body);
+    return undefined;
+  }
+
+  /** A child whose parent was rewound: what it comes to is told to the execution of the parent that there is now. */
+  async rewindChild(ctx: Context, request: StartRequest, body: unknown): Promise<void> {
+    const parent = request.parent!;
+    const { state } = this;
+    const mine = state?.parent;
+    // It was purged, or the id is somebody else's: that is as with any start of a child.
+    if (state === undefined || mine?.instanceId !== parent.instanceId || mine.sequence !== parent.sequence)
+      return this.startChild(ctx, request);
+    if (mine.executionId === parent.executionId) return;
+    state.parent = parent;
+    ctx.changed();
+    if (state.ended === 'failed' && state.onWorkers) this.#execution!.rewind(ctx, body);
+    else if (state.ended !== undefined) {
+      const { output, failure } = (await this.outcome(ctx.nextEntry))!;
+      tellParent(
+        ctx,
+        this.#services,
+        this.id,
+        parent,
+        output,
+        state.ended === 'terminated' ? failureOf(new WorkflowTerminatedError(this.id, output)) : failure,
+      );
+    }
   }
 
   #begin(ctx: Context, request: StartRequest): CodeTurn | Promise<void> | undefined {
@@ -249,10 +308,11 @@ export class Instance {
     if (
       mine?.instanceId === parent.instanceId &&
       mine.executionId === parent.executionId &&
-      mine.sequence === parent.sequence
+      mine.sequence === parent.sequence &&
+      mine.attempt >= parent.attempt
     )
       return;
-    // Workers give a child that has ended its id again: to the next try, and after continue-as-new.
+    // Workers give the id of a child that has ended again: to the next try, and after continue-as-new.
     const isNext = request.patient && mine?.instanceId === parent.instanceId && this.state?.ended !== undefined;
     if (this.state !== undefined && !isNext) {
       const taken = new AlreadyExistsError(this.id, this.state.workflowName, this.state.status);
@@ -382,6 +442,21 @@ export class Instance {
     return (await this.#read((state) => this.#history.page(state, from, limit))) ?? { entries: [], from, birth: '' };
   }
 
+  /** What a rerun from this command on begins with; undefined when the instance is not there. */
+  rerunSource(sequence: number, nextEntry: number): Promise<RerunSource | RerunRefusal | undefined> {
+    return this.#read(async (state) => {
+      const { workflowName, version, pinned, tags, parent, status } = state;
+      if (state.ended === undefined) return { refused: 'not-rerunnable', why: `it has not ended, but is ${status}` };
+      if (parent !== undefined && parent.instanceId !== '')
+        return { refused: 'not-rerunnable', why: `it is a child of ${JSON.stringify(parent.instanceId)}` };
+      if (!state.onWorkers) return { refused: 'not-rerunnable', why: NOT_ON_WORKERS };
+      const events = eventsUpTo(await this.#history.past(state, nextEntry), sequence);
+      return events === undefined
+        ? { refused: 'no-command', sequence }
+        : { workflowName, version, pinned, tags: { ...tags }, events };
+    });
+  }
+
   /** The same, counted from 1 on the first of this execution. */
   async events(from: number, limit: number): Promise<readonly unknown[]> {
     const page = await this.#read((state) => this.#history.page(state, state.firstEntry + from - 1, limit));
@@ -406,9 +481,13 @@ function giving<V>(ending: CodeTurn | Promise<void> | undefined, reply: V): V | 
   return ending instanceof CodeTurn ? ending.giving(reply) : ending.then(() => reply);
 }
 
+/** Results of an execution that is being rewound are no longer waited for: it has failed. */
 function isUnderWay(state: InstanceState, executionId: string): boolean {
-  return state.ended === undefined && state.executionId === executionId;
+  return state.ended === undefined && !state.rewinding && state.executionId === executionId;
 }
+
+const NOT_ON_WORKERS =
+  'its code did not run on a worker, and only the protocol of workers can leave out or repeat a part of a history; start it anew';
 
 const LETTERS = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_';
 let lastMs = NaN;

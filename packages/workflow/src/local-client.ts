@@ -30,6 +30,7 @@ import {
   InstanceEndedError,
   InstanceNotEndedError,
   InstanceNotFoundError,
+  NotRewindableError,
   ValidationError,
 } from './errors.ts';
 import { historyEntry } from './history-entry.ts';
@@ -321,7 +322,7 @@ function mismatchError(instanceId: string): IdempotencyMismatchError {
   );
 }
 
-function refusalError(refusal: Refusal, instanceId: string): Error {
+export function refusalError(refusal: Refusal, instanceId: string): Error {
   switch (refusal.refused) {
     case 'exists':
       return new AlreadyExistsError(instanceId, refusal.workflowName, refusal.status);
@@ -333,6 +334,8 @@ function refusalError(refusal: Refusal, instanceId: string): Error {
       return new InstanceNotEndedError(refusal.instanceId, refusal.status);
     case 'mismatch':
       return mismatchError(instanceId);
+    case 'not-rewindable':
+      return new NotRewindableError(instanceId, refusal.why);
     case 'invalid':
       return new ValidationError(refusal.what, refusal.issues);
     case 'limit':

@@ -131,7 +131,7 @@ const BLOCKING = new Set(['setTimeout', 'setInterval', 'setImmediate', 'fetch'])
 
 /** Feeds the history to the code, one event at a time as it was live, and holds what it asks for against the record. */
 async function replayed(run: WorkflowRun, past: readonly HistoryEvent[]): Promise<OpenWork> {
-  const open: OpenWork = { activities: new SmallMap(), children: new Map() };
+  const open: OpenWork = { activities: new SmallMap(), children: new Map(), failed: new Map() };
   run.replaying = true;
   for (let index = 0; index < past.length;) {
     const event = past[index++]!;

@@ -8,7 +8,7 @@ import { SmallMap } from './small-map.ts';
 
 /** Read from the history alone, for code whose activities have no options of their own. */
 export function openWorkIn(past: readonly HistoryEvent[]): OpenWork {
-  const open: OpenWork = { activities: new SmallMap(), children: new Map() };
+  const open: OpenWork = { activities: new SmallMap(), children: new Map(), failed: new Map() };
   for (const event of past) {
     if (isCommandEvent(event)) openWork(open, event, {}, undefined);
     else if (isInputEvent(event)) closeWork(open, event);
@@ -35,21 +35,25 @@ export function openWork(
       body,
       details,
       scheduledAtMs: at,
-      attempt: 1,
+      attempt: 1 + (open.failed.get(sequence) ?? 0),
       nextAttemptAtMs: undefined,
       heartbeat: undefined,
     });
   } else if (recorded.type === 'ChildScheduled') {
     const { sequence, instanceId, detached } = recorded;
-    open.children.set(sequence, { instanceId, detached, ended: false });
+    const attempt = 1 + (open.children.get(sequence)?.attempt ?? 0);
+    open.children.set(sequence, { instanceId, attempt, detached, ended: false });
   }
 }
 
 /** … and has met a result. */
 export function closeWork(open: OpenWork, event: InputEvent): void {
   switch (event.type) {
-    case 'ActivityCompleted':
     case 'ActivityFailed':
+      open.failed.set(event.sequence, event.attempts);
+      open.activities.delete(event.sequence);
+      return;
+    case 'ActivityCompleted':
       open.activities.delete(event.sequence);
       return;
     case 'ChildCompleted':

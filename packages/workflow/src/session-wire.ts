@@ -44,6 +44,7 @@ export type WireAnswer =
         readonly closure: boolean;
       })[];
       readonly children: readonly (readonly [number, OpenWork['children'] extends Map<number, infer C> ? C : never])[];
+      readonly failed: readonly (readonly [number, number])[];
     }
   | {
       readonly kind: 'turn';
@@ -93,7 +94,7 @@ export function faultOf({ name, message }: WireFault): Error {
   return name === 'OutsideTurnError' ? new OutsideTurnError(message) : new NondeterminismError(message);
 }
 
-export function wireOpenWork({ activities, children }: OpenWork): WireAnswer {
+export function wireOpenWork({ activities, children, failed }: OpenWork): WireAnswer {
   return {
     kind: 'replayed',
     activities: [...activities.values()].map(({ body, options, ...plain }) => ({
@@ -102,14 +103,15 @@ export function wireOpenWork({ activities, children }: OpenWork): WireAnswer {
       closure: body !== undefined,
     })),
     children: [...children],
+    failed: [...failed],
   };
 }
 
 export function openWorkOf(
-  { activities, children }: WireAnswer & { kind: 'replayed' },
+  { activities, children, failed }: WireAnswer & { kind: 'replayed' },
   closure: SessionBody,
 ): OpenWork {
-  const open: OpenWork = { activities: new SmallMap(), children: new Map(children) };
+  const open: OpenWork = { activities: new SmallMap(), children: new Map(children), failed: new Map(failed) };
   for (const { closure: isClosure, options, ...plain } of activities) {
     const body = isClosure ? closure : undefined;
     open.activities.set(plain.sequence, { ...plain, options: optionsOf(options), body });

@@ -122,6 +122,40 @@ export interface StoredInstance {
   readonly origin: ExecutionOrigin;
 }
 
+/** What another instance begins with. */
+export interface Rerun {
+  readonly sourceId: string;
+  /** The number of the activity, timer or child that is carried out again. */
+  readonly sequence: number;
+  readonly newId: string;
+  /** In place of that of the activity or child; undefined: it stays. */
+  readonly input?: { readonly value: unknown } | undefined;
+  /** The id of the child; by default one that is made of `newId` and its number. */
+  readonly newChildId?: string | undefined;
+  /** Told with what is carried out again, beside what was told with it before. */
+  readonly details?: EventDetails | undefined;
+  readonly traceparent?: string | undefined;
+}
+
+/** Has instances that workers ran, and that have ended, run once more in part. */
+export interface InstanceRepeats {
+  /**
+   * Has an instance that failed go on before what failed in it: a worker takes that out of its history, children that failed
+   * are rewound too. Resolves when that is under way.
+   *
+   * @param body what is told with the message that asks for it
+   * @throws {InstanceNotFoundError} | {@link NotRewindableError}
+   */
+  rewind(instanceId: string, body: unknown, options?: { readonly traceparent?: string | undefined }): Promise<void>;
+  /**
+   * Starts another instance with the history of one that has ended, up to something that its code asked for; that is carried
+   * out again, as is what has no result there. Whole or not at all.
+   *
+   * @throws {InstanceNotFoundError} | {@link NotRerunnableError} | {@link CommandNotFoundError} | {@link AlreadyExistsError}
+   */
+  rerun(rerun: Rerun): Promise<void>;
+}
+
 /** Reads instances for those who pass payloads on as they came. */
 export interface InstanceReader {
   /** Undefined when there is no such instance. */

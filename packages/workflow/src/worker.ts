@@ -5,7 +5,9 @@ export type {
   CodeFilter,
   ExecutionOrigin,
   InstanceReader,
+  InstanceRepeats,
   ItemInHand,
+  Rerun,
   StoredInstance,
   WorkerConnection,
   WorkerFilters,
@@ -18,3 +20,4 @@ export type { ActivityResult } from './activity-runner.ts';
 export type { BufferedEvent, Command, Outcome } from './command.ts';
 export type { EventDetails, HistoryEvent, InputEvent } from './history.ts';
 export type { ParentLink } from './instance-state.ts';
+export { RERUN, REWOUND } from './repeat.ts';

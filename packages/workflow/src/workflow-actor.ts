@@ -3,6 +3,7 @@ import type { ActivityResult } from './activity-runner.ts';
 import { Instance } from './instance.ts';
 import type { ChildLink, PurgeRequest, StartRequest, TerminateRequest } from './instance-request.ts';
 import type { InstanceServices } from './instance-services.ts';
+import type { RerunRequest } from './repeat.ts';
 import type { Failure } from './status.ts';
 
 /** The actor type of workflow instances: the actor id is the instance id. */
@@ -23,6 +24,9 @@ export function workflowActor(services: InstanceServices) {
     methods: {
       start: (ctx, request: StartRequest) => ctx.local.start(ctx, request),
       startChild: (ctx, request: StartRequest) => ctx.local.startChild(ctx, request),
+      rerun: (ctx, request: RerunRequest) => ctx.local.rerun(ctx, request),
+      rewind: (ctx, body: unknown) => ctx.local.rewind(ctx, body),
+      rewindChild: (ctx, request: StartRequest, body: unknown) => ctx.local.rewindChild(ctx, request, body),
       raiseEvent: (ctx, name: string, payload: unknown, workflowName: string | undefined, hash: string | undefined) =>
         ctx.local.raiseEvent(ctx, name, payload, workflowName, hash),
       suspend: (ctx, workflowName: string | undefined, hash: string | undefined) =>
@@ -51,6 +55,7 @@ export function workflowActor(services: InstanceServices) {
       untilStartedStored: (ctx: Reading) => ctx.local.untilStarted(ctx, () => ctx.local.describeStored(ctx.nextEntry)),
       untilEndedStored: (ctx: Reading) =>
         ctx.local.untilEnded(ctx, undefined, () => ctx.local.describeStored(ctx.nextEntry)),
+      rerunSource: (ctx: Reading, sequence: number) => ctx.local.rerunSource(sequence, ctx.nextEntry),
       events: (ctx: Reading, from: number, limit: number) => ctx.local.events(from, limit),
       history: (ctx: Reading, from: number, limit: number) => ctx.local.history(from, limit),
     },

@@ -55,6 +55,7 @@ test('an instance and its origin, also from a cold record', async () => {
       executionId,
       sequence: 1,
       workflowName: 'parent',
+      attempt: 1,
     });
     expect((await t.host.stored.describe('apart'))!.origin.parent).toBeUndefined();
   }

@@ -353,3 +353,33 @@ test.each([
     expect(found!.failure!.message).toMatch(message);
   },
 );
+
+test('an activity and a child that failed are asked for once more under their numbers', async () => {
+  let bodies = 0;
+  let children = 0;
+  const child: Program = function* (ctx) {
+    yield { all: [ctx.timer(10)] };
+    children += 1;
+    if (children < 3) throw new Error(`child ${children}`);
+    return 'child done';
+  };
+  // As some SDKs retry: what they ask for again has the number, and the id, that it had.
+  const stubborn: Program = function* (ctx) {
+    return yield {
+      all: [ctx.stubborn(() => ctx.activity('flaky'), 3), ctx.stubborn(() => ctx.child('child', 'c'), 3)],
+    };
+  };
+  const flaky = () => {
+    bodies += 1;
+    if (bodies < 3) throw new Error(`body ${bodies}`);
+    return 'body done';
+  };
+  await using t = await testHost();
+  const worker = startWorker(t.host, { workflows: { stubborn, child }, activities: { flaky } });
+  await t.settle();
+  await t.workflows.start('stubborn', { instanceId: 'i' });
+  await t.advance('5s');
+  expect(await t.workflows.result('i')).toEqual(['body done', 'child done']);
+  expect(worker.attempts).toHaveLength(3);
+  expect(children).toBe(3);
+});

@@ -1,6 +1,7 @@
 // A worker of another language in small: workflows are generators that are replayed from the beginning in every turn.
 
 import { payloadText, plainPayload, TextPayload } from '@troupe/actors';
+import { isCommandEvent } from '../src/history.ts';
 import type { WorkflowHost } from '../src/index.ts';
 import type {
   ActivityItem,
@@ -24,6 +25,8 @@ export interface ProgramContext {
   timer(delayMs: number): number;
   child(name: string, instanceId: string, input?: unknown): number;
   send(instanceId: string, name: string, payload?: unknown): void;
+  /** What is asked for again under the same number when it fails, so often in all. */
+  stubborn(ask: () => number, tries: number): number;
   status(value: unknown): void;
   continueAsNew(input: unknown): void;
 }
@@ -34,9 +37,29 @@ export type Program = (ctx: ProgramContext, input: never) => Generator<Wait, unk
 const text = (value: unknown): TextPayload | undefined =>
   value === undefined ? undefined : new TextPayload(payloadText(value)!);
 
+/** The history that a turn rewinds, as the SDKs make it: without what failed; children that failed are to run again. */
+export function rewoundBy({ past, events, beganAtMs }: WorkflowItem): readonly HistoryEvent[] | undefined {
+  const [event] = events;
+  const hasEnded = past.some(({ type }) => type === 'WorkflowFailed');
+  if (event?.type !== 'MessageReceived' || event.kind !== 'executionRewound' || !hasEnded) return undefined;
+  if (events.length > 1) throw new Error('a rewind comes alone');
+  const failed = new Set(past.flatMap((one) => (one.type === 'ActivityFailed' ? [one.sequence] : [])));
+  const kept = past.filter(
+    (one) =>
+      one.type !== 'ActivityFailed' &&
+      one.type !== 'ChildFailed' &&
+      one.type !== 'WorkflowFailed' &&
+      !(one.type === 'ActivityScheduled' && failed.has(one.sequence)),
+  );
+  return [...kept, { type: 'TurnBegan', at: beganAtMs }, event];
+}
+
 /** Runs a program over what a turn brings. */
 export function turnOf(program: Program, { past, events, beganAtMs }: WorkflowItem): WorkerTurn {
-  const recorded = new Set(past.flatMap((event) => ('sequence' in event ? [event.sequence] : [])));
+  const recorded = new Map<number, number>();
+  for (const event of past)
+    if (isCommandEvent(event)) recorded.set(event.sequence, (recorded.get(event.sequence) ?? 0) + 1);
+  const retried = new Map<number, { readonly ask: () => number; left: number }>();
   const commands: Command[] = [];
   const results = new Map<number, { value: unknown; error?: Error }>();
   const raised: { name: string; payload: unknown; at: number }[] = [];
@@ -44,9 +67,12 @@ export function turnOf(program: Program, { past, events, beganAtMs }: WorkflowIt
   let numbers = 0;
   let outcome: Outcome | undefined;
   let continued: { input: unknown } | undefined;
+  let again: number | undefined;
   const ask = (make: (sequence: number) => Command): number => {
-    const sequence = ++numbers;
-    if (!recorded.has(sequence)) commands.push(make(sequence));
+    const sequence = again ?? ++numbers;
+    const times = recorded.get(sequence) ?? 0;
+    if (times === 0) commands.push(make(sequence));
+    else recorded.set(sequence, times - 1);
     return sequence;
   };
   const context: ProgramContext = {
@@ -89,6 +115,11 @@ export function turnOf(program: Program, { past, events, beganAtMs }: WorkflowIt
         event: { type: 'EventSent', at: beganAtMs, sequence, instanceId, name, payload: text(payload) },
         at: undefined,
       })),
+    stubborn: (askFor, tries) => {
+      const sequence = askFor();
+      retried.set(sequence, { ask: askFor, left: tries - 1 });
+      return sequence;
+    },
     status: (value) => void commands.push({ type: 'SetCustomStatus', value: text(value) }),
     continueAsNew: (input) => void (continued = { input }),
   };
@@ -139,9 +170,18 @@ export function turnOf(program: Program, { past, events, beganAtMs }: WorkflowIt
         results.set(event.sequence, { value: plainPayload(event.output) });
         break;
       case 'ActivityFailed':
-      case 'ChildFailed':
+      case 'ChildFailed': {
+        const retry = retried.get(event.sequence);
+        if (retry !== undefined && retry.left > 0) {
+          retry.left -= 1;
+          again = event.sequence;
+          retry.ask();
+          again = undefined;
+          break;
+        }
         results.set(event.sequence, { value: undefined, error: new Error(event.failure.message) });
         break;
+      }
       case 'TimerFired':
         results.set(event.sequence, { value: undefined });
         break;
@@ -230,13 +270,16 @@ class TestWorker {
     const { workers } = this.#host;
     if (item.kind === 'workflow') {
       const program = this.#options.workflows?.[item.origin.workflowName];
+      const history = rewoundBy(item);
       const turn: WorkerTurn =
-        program === undefined
-          ? {
-              commands: [],
-              outcome: { type: 'failed', failure: { type: 'NotRegistered', message: 'no such workflow' } },
-            }
-          : turnOf(program, item);
+        history !== undefined
+          ? { commands: [], outcome: undefined, history }
+          : program === undefined
+            ? {
+                commands: [],
+                outcome: { type: 'failed', failure: { type: 'NotRegistered', message: 'no such workflow' } },
+              }
+            : turnOf(program, item);
       workers.completeTurn(item.instanceId, item.token, turn);
       return;
     }

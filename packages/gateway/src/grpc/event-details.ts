@@ -4,7 +4,12 @@
 import type { PlainTrace } from './trace.ts';
 import type { WireTime } from './wire-value.ts';
 
-export interface ActivityDetails {
+/** Of what was carried out again in another instance. */
+export interface RerunDetails {
+  readonly rerunParentInstanceId?: string;
+}
+
+export interface ActivityDetails extends RerunDetails {
   readonly version?: string;
   readonly tags?: Readonly<Record<string, string>>;
   readonly taskExecutionId?: string;
@@ -12,7 +17,7 @@ export interface ActivityDetails {
   readonly historyPropagationScope?: number;
 }
 
-export interface TimerDetails {
+export interface TimerDetails extends RerunDetails {
   /** To the nanosecond; the timer itself is due at the millisecond that follows. */
   readonly fireAt?: WireTime;
   readonly name?: string;
@@ -27,7 +32,7 @@ export interface TimerOrigin {
   readonly instanceId?: string;
 }
 
-export interface ChildDetails {
+export interface ChildDetails extends RerunDetails {
   readonly version?: string;
   readonly tags?: Readonly<Record<string, string>>;
   readonly parentTraceContext?: PlainTrace;

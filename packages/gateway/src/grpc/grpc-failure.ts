@@ -18,12 +18,15 @@ import {
 } from '@troupe/actors';
 import {
   AlreadyExistsError,
+  CommandNotFoundError,
   IdempotencyMismatchError,
   InstanceEndedError,
   InstanceIdError,
   InstanceNotEndedError,
   InstanceNotFoundError,
   NotRegisteredError,
+  NotRerunnableError,
+  NotRewindableError,
   ValidationError,
 } from '@troupe/workflow';
 import { Problem } from '../problem.ts';
@@ -76,11 +79,17 @@ function knownFailure(error: TroupeError): GrpcFailure | undefined {
   const { message } = error;
   if (error instanceof AlreadyExistsError) return new GrpcFailure(status.ALREADY_EXISTS, message);
   if (error instanceof InstanceNotFoundError) return noSuchInstance(error.instanceId);
-  if (error instanceof InstanceEndedError || error instanceof InstanceNotEndedError)
+  if (
+    error instanceof InstanceEndedError ||
+    error instanceof InstanceNotEndedError ||
+    error instanceof NotRewindableError
+  )
     return new GrpcFailure(status.FAILED_PRECONDITION, message);
-  if (error instanceof NotRegisteredError) return new GrpcFailure(status.NOT_FOUND, message);
+  if (error instanceof NotRegisteredError || error instanceof CommandNotFoundError)
+    return new GrpcFailure(status.NOT_FOUND, message);
   if (
     error instanceof ValidationError ||
+    error instanceof NotRerunnableError ||
     error instanceof PayloadError ||
     error instanceof InstanceIdError ||
     error instanceof ActorAddressError ||

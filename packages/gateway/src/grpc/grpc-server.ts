@@ -28,6 +28,7 @@ import {
   STOP_GRACE_MS,
   STREAM_ITEMS_MAX,
 } from '../limits.ts';
+import { CallEnd } from './call-end.ts';
 import { failureOf, stopping } from './grpc-failure.ts';
 import { GrpcCall, type GatewayParts, type Rpc, type StreamRpc, type UnaryRpc } from './rpc.ts';
 import { RPCS } from './service.ts';
@@ -83,7 +84,7 @@ class ListeningServer implements GrpcServer {
   readonly #server: Server;
   readonly #parts: GatewayParts;
   readonly #draining = new AbortController();
-  readonly #calls = new Set<AbortController>();
+  readonly #calls = new Set<CallEnd>();
   readonly #streams = new Set<Promise<void>>();
   #stopped: Promise<void> | undefined;
 
@@ -129,7 +130,7 @@ class ListeningServer implements GrpcServer {
 
   async #stop(): Promise<void> {
     this.#draining.abort();
-    for (const call of this.#calls) call.abort();
+    for (const call of this.#calls) call.end();
     // G1: streams first.
     await Promise.all(this.#streams);
     await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
@@ -153,25 +154,25 @@ class ListeningServer implements GrpcServer {
   }
 
   async #answer(rpc: UnaryRpc, call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>): Promise<void> {
-    const going = this.#begin(call);
+    const end = this.#begin(call);
     try {
       await this.#checkCaller(rpc, call.metadata);
       if (this.#draining.signal.aborted && rpc.scope !== undefined) throw stopping();
-      answer(null, await rpc.handle(call.request, this.#callOf(rpc, call.metadata, going.signal)));
+      answer(null, await rpc.handle(call.request, this.#callOf(rpc, call.metadata, end)));
     } catch (error) {
       answer(this.#statusOf(rpc, error));
     } finally {
-      this.#calls.delete(going);
+      this.#calls.delete(end);
     }
   }
 
   /** Never rejects. */
   async #stream(rpc: StreamRpc, call: ServerWritableStream<Buffer, Buffer>): Promise<void> {
-    const going = this.#begin(call);
+    const end = this.#begin(call);
     try {
       await this.#checkCaller(rpc, call.metadata);
-      const { signal } = going;
-      await rpc.handle(call.request, this.#callOf(rpc, call.metadata, signal), {
+      const { signal } = end;
+      await rpc.handle(call.request, this.#callOf(rpc, call.metadata, end), {
         write: (message) => call.cancelled || call.write(message),
         drained: () =>
           new Promise<void>((resolve) => {
@@ -189,26 +190,26 @@ class ListeningServer implements GrpcServer {
     } catch (error) {
       call.emit('error', this.#statusOf(rpc, error));
     } finally {
-      this.#calls.delete(going);
+      this.#calls.delete(end);
     }
   }
 
-  /** Aborts when the caller is gone, and when the server stops. */
-  #begin(call: ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>): AbortController {
-    const going = new AbortController();
-    call.once('cancelled', () => going.abort());
-    if (call.cancelled || this.#draining.signal.aborted) going.abort();
-    this.#calls.add(going);
-    return going;
+  /** Ends when the caller is gone, and when the server stops. */
+  #begin(call: ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>): CallEnd {
+    const end = new CallEnd();
+    call.once('cancelled', () => end.end());
+    if (call.cancelled || this.#draining.signal.aborted) end.end();
+    this.#calls.add(end);
+    return end;
   }
 
-  #callOf(rpc: Rpc, metadata: Metadata, signal: AbortSignal): GrpcCall {
+  #callOf(rpc: Rpc, metadata: Metadata, end: CallEnd): GrpcCall {
     return new GrpcCall(rpc.rpc, this.#parts, {
       signs: {
         userAgent: textIn(metadata, 'user-agent') ?? '',
         namesTaskHub: textIn(metadata, 'taskhub') !== undefined,
       },
-      signal,
+      end,
       traceparent: traceparentIn(metadata),
     });
   }

@@ -8,7 +8,7 @@
 // E4 Fields whose number has another meaning in the other fork are told apart by the codec, not here.
 
 import type { EventDetails, ExecutionOrigin, HistoryEvent } from '@troupe/workflow/worker';
-import type { ActivityDetails, ChildDetails, TimerDetails, TurnDetails } from './event-details.ts';
+import type { ActivityDetails, ChildDetails, RerunDetails, TimerDetails, TurnDetails } from './event-details.ts';
 import { wireFailure } from './failure-details.ts';
 import type { Codec, Dialect } from './schema.ts';
 import { STATUS } from './status.ts';
@@ -119,6 +119,7 @@ function bodyOf(event: HistoryEvent, execution: ExecutionOf, find: FindCommand, 
           version: wireText(details.version),
           input: wirePayload(event.input),
           parentTraceContext: wireTrace(details.parentTraceContext),
+          rerunParentInstanceInfo: rerunParent(details),
         },
       };
     }
@@ -139,12 +140,14 @@ function bodyOf(event: HistoryEvent, execution: ExecutionOf, find: FindCommand, 
         },
       };
     case 'TimerCreated': {
-      const { fireAt, name, origin }: TimerDetails = event.details ?? {};
+      const details: TimerDetails = event.details ?? {};
+      const { fireAt, name, origin } = details;
       const { kind, ...of } = origin ?? {};
       return {
         timerCreated: {
           fireAt: fireAt ?? wireTime(event.dueAtMs),
           name: name ?? event.eventName,
+          rerunParentInstanceInfo: rerunParent(details),
           ...(kind === undefined ? {} : { [kind]: of }),
         },
       };
@@ -238,10 +241,16 @@ function childScheduled(event: HistoryEvent & { type: 'ChildScheduled' }, dialec
       parentTraceContext: wireTrace(details.parentTraceContext),
       tags: details.tags,
       historyPropagationScope: details.historyPropagationScope,
+      rerunParentInstanceInfo: rerunParent(details),
       retryParentInstanceInfo:
         details.retryParentInstanceId === undefined ? undefined : { instanceID: details.retryParentInstanceId },
     },
   };
+}
+
+/** The instance that this was part of before. */
+function rerunParent({ rerunParentInstanceId }: RerunDetails): object | undefined {
+  return rerunParentInstanceId === undefined ? undefined : { instanceID: rerunParentInstanceId };
 }
 
 function taskExecutionIdOf(scheduled: HistoryEvent | undefined): string | undefined {

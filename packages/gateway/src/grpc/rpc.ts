@@ -2,9 +2,10 @@
 
 import type { Logger } from '@troupe/actors';
 import type { WorkflowHost } from '@troupe/workflow';
-import type { InstanceReader, WorkerHub } from '@troupe/workflow/worker';
+import type { InstanceReader, InstanceRepeats, WorkerHub } from '@troupe/workflow/worker';
 import type { Scope } from '../access.ts';
 import { dialectOfCall, type PeerSigns } from './dialect.ts';
+import type { CallEnd } from './call-end.ts';
 import { GrpcFailure, stopping } from './grpc-failure.ts';
 import { codecOf, type Codec, type Dialect } from './schema.ts';
 import { status } from '@grpc/grpc-js';
@@ -25,20 +26,24 @@ export class GrpcCall {
   readonly rpc: string;
   readonly parts: GatewayParts;
   readonly signs: PeerSigns;
-  /** Aborts when the caller is gone or its deadline has passed, and when the server stops. */
-  readonly signal: AbortSignal;
   readonly traceparent: string | undefined;
+  readonly #end: CallEnd;
 
   constructor(
     rpc: string,
     parts: GatewayParts,
-    peer: { readonly signs: PeerSigns; readonly signal: AbortSignal; readonly traceparent: string | undefined },
+    peer: { readonly signs: PeerSigns; readonly end: CallEnd; readonly traceparent: string | undefined },
   ) {
     this.rpc = rpc;
     this.parts = parts;
     this.signs = peer.signs;
-    this.signal = peer.signal;
+    this.#end = peer.end;
     this.traceparent = peer.traceparent;
+  }
+
+  /** Aborts when the caller is gone or its deadline has passed, and when the server stops. */
+  get signal(): AbortSignal {
+    return this.#end.signal;
   }
 
   get workflows(): WorkflowHost['workflows'] {
@@ -47,6 +52,10 @@ export class GrpcCall {
 
   get stored(): InstanceReader {
     return this.parts.host.stored;
+  }
+
+  get repeats(): InstanceRepeats {
+    return this.parts.host.repeats;
   }
 
   get workers(): WorkerHub {
@@ -68,7 +77,7 @@ export class GrpcCall {
   /** @throws {GrpcFailure} when the call is over before it has an answer */
   checkGoing(): void {
     if (this.parts.draining.aborted) throw stopping();
-    if (this.signal.aborted) throw new GrpcFailure(status.CANCELLED, 'the caller is gone');
+    if (this.#end.ended) throw new GrpcFailure(status.CANCELLED, 'the caller is gone');
   }
 }
 

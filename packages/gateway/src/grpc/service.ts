@@ -6,6 +6,7 @@ import { historyRpcs } from './history-rpcs.ts';
 import { instanceRpcs } from './instance-rpcs.ts';
 import { purgeRpcs } from './purge-rpcs.ts';
 import { queryRpcs } from './query-rpcs.ts';
+import { repeatRpcs } from './repeat-rpcs.ts';
 import { restartRpcs } from './restart-rpcs.ts';
 import type { Rpc } from './rpc.ts';
 import { workerRpcs } from './worker-rpcs.ts';
@@ -16,6 +17,7 @@ export const RPCS: readonly Rpc[] = [
   ...queryRpcs,
   ...historyRpcs,
   ...restartRpcs,
+  ...repeatRpcs,
   ...workerRpcs,
   ...daprRpcs,
   ...healthRpcs,

@@ -9,6 +9,7 @@ import type { Failure } from '@troupe/workflow';
 import type { BufferedEvent, Command, HistoryEvent, Outcome, WorkerTurn, WorkflowItem } from '@troupe/workflow/worker';
 import { INSTANCE_ID_BYTES_MAX } from '../limits.ts';
 import { failureFrom } from './failure-details.ts';
+import { ForeignEventError, rewoundHistory } from './rewound-history.ts';
 import { plainMessage, unknownFields } from './schema.ts';
 import { STATUS } from './status.ts';
 import { plainTrace } from './trace.ts';
@@ -39,7 +40,7 @@ export function turnFrom(answer: DecodedTurn, item: WorkflowItem): WorkerTurn {
   try {
     return new TurnReader(item).read(answer);
   } catch (error) {
-    if (!(error instanceof AnswerError)) throw error;
+    if (!(error instanceof AnswerError || error instanceof ForeignEventError)) throw error;
     return failedTurn({ type: error.name, message: error.message, nonRetryable: true });
   }
 }
@@ -56,6 +57,7 @@ class TurnReader {
   readonly #ids = new Set<number>();
   #outcome: Outcome | undefined;
   #stalled: Error | undefined;
+  #history: readonly HistoryEvent[] | undefined;
 
   constructor(item: WorkflowItem) {
     this.#item = item;
@@ -65,6 +67,11 @@ class TurnReader {
   read(answer: DecodedTurn): WorkerTurn {
     for (const action of answer.actions) this.#take(action);
     if (this.#stalled !== undefined) return { commands: [], outcome: undefined, stalled: this.#stalled };
+    if (this.#history !== undefined) {
+      if (answer.actions.length > 1)
+        throw new AnswerError('the worker rewound the workflow, and did something else too');
+      return { commands: [], outcome: undefined, history: this.#history };
+    }
     this.#checkUnused();
     const customStatus = payloadOf(answer.customStatus);
     if (customStatus !== undefined) this.#commands.push({ type: 'SetCustomStatus', value: customStatus });
@@ -110,6 +117,9 @@ class TurnReader {
       case 'completeOrchestration':
         if (this.#outcome !== undefined) throw new AnswerError('the worker completed the workflow twice in one turn');
         this.#outcome = this.#outcomeOf(action.completeOrchestration!);
+        return;
+      case 'rewindOrchestration':
+        this.#history = rewoundHistory(action.rewindOrchestration!.newHistory, this.#item);
         return;
       case 'workflowVersionNotAvailable': {
         const { workflowName, version } = this.#item.origin;

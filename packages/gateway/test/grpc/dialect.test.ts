@@ -11,7 +11,10 @@ function request(fields: object): DecodedGetWorkItems {
 
 test.each([
   ['a capability of Dapr', { statefulCapabilities: [2] }, 'durabletask-js', 'dapr'],
-  ['a limit', { maxConcurrentActivityWorkItems: 1 }, 'dapr-sdk-python', 'microsoft'],
+  ['a limit of entities', { maxConcurrentEntityWorkItems: 1 }, 'grpc-python/1.60', 'microsoft'],
+  ['a limit that nobody else names', { maxConcurrentActivityWorkItems: 1 }, 'grpc-go/1.60', 'microsoft'],
+  ['its name, whatever it limits', { maxConcurrentActivityWorkItems: 1 }, 'dapr-sdk-python', 'dapr'],
+  ['nothing, of Python workers of before the fork', { maxConcurrentActivityWorkItems: 1 }, 'grpc-python/1.60', 'base'],
   ['a capability of Microsoft', { capabilities: [1] }, '', 'microsoft'],
   ['filters that name nothing', { workItemFilters: {} }, '', 'microsoft'],
   ["the name of Dapr's JavaScript SDK", {}, 'dapr-js-sdk/workflow grpc-node-js/1.14', 'dapr'],

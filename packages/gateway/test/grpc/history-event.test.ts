@@ -11,7 +11,7 @@ const origin: ExecutionOrigin = {
   createdAtMs: 1,
   startAtMs: undefined,
   tags: {},
-  parent: { instanceId: 'mother', executionId: 'm.1', sequence: 0, workflowName: 'mothers' },
+  parent: { instanceId: 'mother', executionId: 'm.1', sequence: 0, workflowName: 'mothers', attempt: 1 },
   traceparent: undefined,
 };
 const execution = { instanceId: 'i', executionId: 'i.1', origin };
