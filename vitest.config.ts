@@ -10,6 +10,9 @@ export default defineConfig({
     projects,
     // One less than there are processors is the default. Half of the tests wait for servers and processes most of the time.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    tags: [{ name: 'nats-server', description: 'Needs a nats-server.' }],
+    tags: [
+      { name: 'nats-server', description: 'Needs a nats-server.' },
+      { name: 'python', description: 'Needs a Python, and the index of its packages.' },
+    ],
   },
 });

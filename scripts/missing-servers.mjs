@@ -1,13 +1,20 @@
-// Says at the end of a test run how many tests were skipped since a server was missing. A global setup of vitest.
+// Says at the end of a test run how many tests were skipped since a server, or a Python, was missing. A global setup of vitest.
 
 import { HOW_TO_INSTALL } from './nats-server.mjs';
+import { HOW_TO_INSTALL_PYTHON } from './python.mjs';
+
+const NEEDS = [
+  { tag: 'nats-server', what: 'a nats-server', advice: HOW_TO_INSTALL },
+  { tag: 'python', what: 'a Python', advice: HOW_TO_INSTALL_PYTHON },
+];
 
 export default function setup(project) {
   return function teardown() {
     const modules = project.vitest.state.getTestModules().filter((module) => module.project.name === project.name);
     const tests = modules.flatMap((module) => [...module.children.allTests('skipped')]);
-    const missed = tests.filter(({ tags }) => tags.includes('nats-server'));
-    if (missed.length === 0) return;
-    console.error(`\n${missed.length} tests were SKIPPED: they need a nats-server. ${HOW_TO_INSTALL}\n`);
+    for (const { tag, what, advice } of NEEDS) {
+      const missed = tests.filter(({ tags }) => tags.includes(tag));
+      if (missed.length > 0) console.error(`\n${missed.length} tests were SKIPPED: they need ${what}. ${advice}\n`);
+    }
   };
 }

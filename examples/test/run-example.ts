@@ -13,14 +13,21 @@ export const folder = fileURLToPath(new URL('..', import.meta.url));
 const temporary = mkdtempSync(join(tmpdir(), 'troupe-examples-'));
 afterAll(() => rmSync(temporary, { recursive: true, force: true }));
 
-/** @param lines what must be printed, in this order; other lines may stand between */
-export async function expectExample(name: string, lines: readonly string[], timeoutMs = 30_000): Promise<void> {
+/**
+ * @param lines what must be printed, in this order; other lines may stand between
+ * @param errors what it may write to standard error
+ */
+export async function expectExample(
+  name: string,
+  lines: readonly string[],
+  { timeoutMs = 30_000, errors = /^$/ }: { readonly timeoutMs?: number; readonly errors?: RegExp } = {},
+): Promise<void> {
   const { stdout, stderr } = await promisify(execFile)(
     process.execPath,
     ['--import', 'tsx', '--conditions=@troupe/source', join(folder, name)],
     { cwd: folder, env: { ...process.env, TMPDIR: temporary, NO_COLOR: '1', NODE_OPTIONS: '' }, timeout: timeoutMs },
   );
-  expect(stderr).toBe('');
+  expect(stderr).toMatch(errors);
   let position = 0;
   for (const line of lines) {
     const found = stdout.indexOf(line, position);

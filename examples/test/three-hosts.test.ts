@@ -18,7 +18,7 @@ describeWithNats('13-three-hosts.ts', () => {
         '300 orders are completed',
         '300 charges',
       ],
-      TIMEOUT_MS,
+      { timeoutMs: TIMEOUT_MS },
     );
   });
 });

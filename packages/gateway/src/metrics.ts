@@ -56,6 +56,9 @@ export class RequestMetrics {
     write('troupe_cluster_members', 'gauge', 'Hosts that this host takes for alive, itself among them.', [
       ['', host.actors.members().length],
     ]);
+    write('troupe_workers_connected', 'gauge', 'Workers of other languages that are connected to this host.', [
+      ['', host.workers.connected],
+    ]);
     write('troupe_host_ready', 'gauge', '1 when the host can take work.', [['', status.ready ? 1 : 0]]);
     write('troupe_http_requests_in_flight', 'gauge', 'HTTP requests that are being answered.', [['', this.inFlight]]);
     write(

@@ -100,8 +100,8 @@ function metadata(call: HttpCall): Response {
     id: appId,
     runtimeVersion: VERSION,
     actorRuntime: { runtimeStatus: 'RUNNING', hostReady: host.status().ready && !draining, activeActors },
-    // The host is the worker: it has the code.
-    workflows: { connectedWorkers: workflows.length > 0 ? 1 : 0, registered: workflows },
+    // A host that has code is a worker too.
+    workflows: { connectedWorkers: host.workers.connected + (workflows.length > 0 ? 1 : 0), registered: workflows },
     activities,
     cluster: { hostId: host.actors.hostId, members: host.actors.members().map(({ hostId }) => hostId) },
   });

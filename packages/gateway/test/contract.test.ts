@@ -382,6 +382,22 @@ test('GET /v1.0/metadata tells what the host is and runs', async () => {
   expect(json.actorRuntime.activeActors[0]).toMatchObject({ type: expect.any(String), count: expect.any(Number) });
 });
 
+test('metadata and metrics count the workers of other languages that are connected', async () => {
+  const counted = async (): Promise<readonly number[]> => {
+    const client = new Caller(host);
+    const { connectedWorkers } = (await client.get('/v1.0/metadata')).json.workflows;
+    const metric = /^troupe_workers_connected (\d+)$/m.exec((await client.get('/metrics')).text);
+    return [connectedWorkers, Number(metric?.[1])];
+  };
+  const filters = { workflows: [], activities: [] };
+  const room = { workflowsMax: 1, activitiesMax: 1, itemsMax: 1 };
+  const worker = host.workers.connect({ filters, ...room, keepsHistory: false, send: () => {} });
+  // The host has code itself, and is a worker too.
+  expect(await counted()).toEqual([2, 1]);
+  worker.close();
+  expect(await counted()).toEqual([1, 0]);
+});
+
 test('GET /healthz, /readyz, /metrics, /openapi.json', async () => {
   expect((await client.get('/healthz')).status).toBe(200);
   expect((await client.get('/readyz')).json).toEqual({ status: 'ready' });
