@@ -12,8 +12,8 @@ export class PortError extends TroupeError {
   readonly code = 'port_unavailable';
   readonly port: number;
 
-  constructor(port: number, why: string, cause: unknown) {
-    super(`port ${port} cannot be used: ${why}; name another one with --port`, { cause });
+  constructor(port: number, flag: '--port' | '--grpc-port', why: string, cause: unknown) {
+    super(`port ${port} cannot be used: ${why}; name another one with ${flag}`, { cause });
     this.port = port;
   }
 }

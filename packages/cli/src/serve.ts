@@ -72,14 +72,14 @@ export async function serve(options: ServeOptions): Promise<Service> {
   });
   let server: HttpServer | undefined;
   let grpc: GrpcServer | undefined;
-  let port = options.port;
   try {
-    server = await serveHttp(host, { port, logger });
+    server = await serveHttp(host, { port: options.port, logger }).catch(portError('--port', options.port));
     if (options.grpcPort !== undefined) {
-      port = options.grpcPort;
       // Only now: a service without it starts without its packages.
       const { serveGrpc } = await import('@troupe/gateway/grpc');
-      grpc = await serveGrpc(host, { port, logger });
+      grpc = await serveGrpc(host, { port: options.grpcPort, logger }).catch(
+        portError('--grpc-port', options.grpcPort),
+      );
     }
     const { url, port: httpPort } = server;
     return {
@@ -98,7 +98,7 @@ export async function serve(options: ServeOptions): Promise<Service> {
   } catch (error) {
     await server?.stop();
     await host.stop();
-    throw portError(port, error);
+    throw error;
   }
 }
 
@@ -116,9 +116,11 @@ async function stateOf({ dataFolder, nats, signal }: ServeOptions, logger: Logge
   return { ...(await sharedState(nats!, logger, signal)), dataFolder: undefined };
 }
 
-function portError(port: number, error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'EADDRINUSE') return new PortError(port, 'another process listens on it', error);
-  if (code === 'EACCES') return new PortError(port, 'this user may not listen on it', error);
-  return error;
+function portError(flag: '--port' | '--grpc-port', port: number): (error: unknown) => never {
+  return (error) => {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EADDRINUSE') throw new PortError(port, flag, 'another process listens on it', error);
+    if (code === 'EACCES') throw new PortError(port, flag, 'this user may not listen on it', error);
+    throw error;
+  };
 }

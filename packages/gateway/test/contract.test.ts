@@ -389,8 +389,8 @@ test('metadata and metrics count the workers of other languages that are connect
     const metric = /^troupe_workers_connected (\d+)$/m.exec((await client.get('/metrics')).text);
     return [connectedWorkers, Number(metric?.[1])];
   };
-  const filters = { workflows: [], activities: [] };
-  const room = { workflowsMax: 1, activitiesMax: 1, itemsMax: 1 };
+  const filters = { workflows: [], activities: [], entities: [] };
+  const room = { workflowsMax: 1, activitiesMax: 1, entitiesMax: 1, itemsMax: 1 };
   const worker = host.workers.connect({ filters, ...room, keepsHistory: false, send: () => {} });
   // The host has code itself, and is a worker too.
   expect(await counted()).toEqual([2, 1]);

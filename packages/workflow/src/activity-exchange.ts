@@ -143,7 +143,10 @@ export class ActivityExchange implements Elsewhere {
     return true;
   }
 
-  /** The host with a free slot that the attempt hashes to; without one, and if it cannot stay, any that has the code. */
+  /**
+   * The host with a free slot that the attempt hashes to; without one, and if it cannot stay, any that has the code; without
+   * one of these, any whose workers may have it.
+   */
   #hostFor({ task, refusedBy }: Attempt, mayStay: boolean): HostId | undefined {
     const key = keyOf(task.executionId, task.sequence);
     let best: HostId | undefined;
@@ -156,7 +159,7 @@ export class ActivityExchange implements Elsewhere {
       // Workers have room of their own.
       const isFree = isRegistered && this.#freeOf(peer) > 0;
       if (!isFree && mayStay) continue;
-      const weight = weightOf(peer.hostId, key) + (isFree ? 2 ** 30 : 0);
+      const weight = weightOf(peer.hostId, key) + (isFree ? 2 ** 30 : 0) + (isRegistered ? 2 ** 31 : 0);
       if (weight > bestWeight) [best, bestWeight] = [peer.hostId, weight];
     }
     return best;

@@ -200,6 +200,9 @@ export class ActivityRunner {
     const { body, name } = attempt.task;
     if (body instanceof SessionBody) this.#elsewhere!.take(attempt, false);
     else if (body === undefined && this.#registry.activity(name) === undefined) {
+      // Whoever registers it has it; workers that do not say what they run only may.
+      const isElsewhere = !this.#directory.alone && this.#directory.activityIsRegistered(name);
+      if (isElsewhere && this.#elsewhere!.take(attempt, false)) return;
       if (this.#mayOffer(attempt.task)) this.#offer(attempt);
       else if (this.#directory.alone || !this.#elsewhere!.take(attempt, false)) this.#awaitDefinition(attempt);
     } else if (this.#running < this.#concurrency) this.#run(attempt);

@@ -111,6 +111,11 @@ export class CodeDirectory {
       .map(({ hostId }) => hostId);
   }
 
+  /** Whether another host has the definition. */
+  activityIsRegistered(name: string): boolean {
+    return this.#peers.some(({ code }) => code.activities.has(name));
+  }
+
   workflowMissing(name: string, version?: string): NotRegisteredError {
     const versions = new Set(this.#registry.versionsOf(name));
     const names = new Set(this.#registry.listed().workflows.map((one) => one.name));

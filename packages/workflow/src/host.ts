@@ -29,6 +29,7 @@ import {
   LIST_LIMIT_MAX,
   LOOK_AFTER_FAILURE_MS,
   LOOK_AGAIN_DELAY_MS,
+  LOOK_FOR_WORKERS_DELAY_MS,
   LOOK_INTERVAL_MS,
   TOMBSTONE_SWEEP_INTERVAL_MS,
   TOMBSTONE_TTL_MS,
@@ -237,17 +238,17 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     // Alone nobody else can have brought what somebody waits for.
     if (!directory.alone) lookSoon();
   };
-  const lookSoon = (): void => {
+  const lookSoon = (delayMs = LOOK_AGAIN_DELAY_MS): void => {
     if (ended || host.status().stopping) return;
     looking?.();
-    looking = clock.setTimeout(lookAtWaiting, LOOK_AGAIN_DELAY_MS);
+    looking = clock.setTimeout(lookAtWaiting, delayMs);
   };
   const workersChanged = (): void => {
     if (ended || host.status().stopping) return;
     exchange.codeChanged();
     void awaiting.goOn();
     void awaitingEntities.goOn();
-    lookSoon();
+    lookSoon(LOOK_FOR_WORKERS_DELAY_MS);
   };
   const lookAtWaiting = (): void => {
     let failed = false;

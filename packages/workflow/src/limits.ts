@@ -82,6 +82,8 @@ export const HELD_TIMEOUT_MS = 2_000;
 export const OFFER_AGAIN_MS = 1_000;
 /** Changes of placement come together; instances that wait for code are looked at when it has been quiet for this long. */
 export const LOOK_AGAIN_DELAY_MS = 1_000;
+/** … or for this long when workers came: somebody is there who waits for it. */
+export const LOOK_FOR_WORKERS_DELAY_MS = 50;
 /**
  * … and now and then all the same: an owner may have loaded an instance before a former one, which did not know that it was
  * one, let it wait.

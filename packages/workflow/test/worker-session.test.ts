@@ -383,3 +383,19 @@ test('an activity and a child that failed are asked for once more under their nu
   expect(worker.attempts).toHaveLength(3);
   expect(children).toBe(3);
 });
+
+test('an activity that another host registers goes there, and not to workers that do not say what they run', async () => {
+  const local = activity('local', (_ctx, value: string) => `local ${value}`);
+  const caller: Program = function* (ctx) {
+    return yield { all: [ctx.activity('local', 'x')] };
+  };
+  await using cluster = new TestCluster();
+  const a = await cluster.start('a', {});
+  await cluster.start('b', { activities: [local] });
+  const worker = startWorker(a, { workflows: { caller } });
+  await cluster.advance(1_000);
+  const instance = await a.workflows.start('caller');
+  await cluster.advance(5_000);
+  expect(await instance.result()).toEqual(['local x']);
+  expect(worker.attempts).toEqual([]);
+});

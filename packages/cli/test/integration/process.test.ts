@@ -13,21 +13,26 @@ test('a second service on the same folder is refused, and told who has it', asyn
   expect(await first.post('hello/h1/start', 'Ada')).toMatchObject({ status: 202 });
 });
 
-test('a port that is taken is named, and the folder is free again', async () => {
-  const folder = await temporaryFolder();
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  try {
-    const { port } = server.address() as AddressInfo;
-    const exit = await new ServiceProcess(['--port', String(port), '--data', folder]).exited;
-    expect(exit.code).toBe(1);
-    expect(exit.output).toContain(`port ${port} cannot be used: another process listens on it`);
-    expect(exit.output).not.toContain('    at ');
-  } finally {
-    server.close();
-  }
-  await startService(folder);
-});
+test.each(['--port', '--grpc-port'])(
+  'a port that is taken is named, and the folder is free again: %s',
+  async (flag) => {
+    const folder = await temporaryFolder();
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = server.address() as AddressInfo;
+      const exit = await new ServiceProcess(['--port', '0', flag, String(port), '--data', folder]).exited;
+      expect(exit.code).toBe(1);
+      expect(exit.output).toContain(
+        `port ${port} cannot be used: another process listens on it; name another one with ${flag}`,
+      );
+      expect(exit.output).not.toContain('    at ');
+    } finally {
+      server.close();
+    }
+    await startService(folder);
+  },
+);
 
 test('flags that make no sense are answered with the usage', async () => {
   for (const args of [['--prot', '3500'], ['--port', '99999'], ['--port'], ['more']]) {

@@ -112,7 +112,7 @@ class ListeningServer implements GrpcServer {
     const address = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`;
     this.port = await new Promise<number>((resolve, reject) => {
       this.#server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
-        error === null ? resolve(bound) : reject(error),
+        error === null ? resolve(bound) : reject(withCode(error)),
       );
     });
   }
@@ -249,4 +249,10 @@ function checkedNumber(name: string, value: number, max: number): number {
   if (!Number.isInteger(value) || value < 1 || value > max)
     throw new TypeError(`${name} is a whole number from 1 to ${max}, got ${value}`);
   return value;
+}
+
+/** The library tells the code of the system's error in the text of its own. */
+function withCode(error: Error): Error {
+  const code = /\bE[A-Z]{4,}\b/.exec(error.message)?.[0];
+  return code === undefined ? error : Object.assign(error, { code });
 }

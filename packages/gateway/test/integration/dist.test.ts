@@ -5,6 +5,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import * as grpc from '../../src/grpc.ts';
 import * as http from '../../src/http.ts';
 
 const script = fileURLToPath(new URL('../../../../scripts/dist-exports.mjs', import.meta.url));
@@ -14,6 +15,7 @@ test('the build exports what the sources do', { timeout: 300_000 }, async () => 
     env: { ...process.env, NODE_OPTIONS: '' },
   });
   expect(JSON.parse(stdout)).toEqual({
+    './grpc': Object.keys(grpc).sort(),
     './http': Object.keys(http).sort(),
   });
 });
