@@ -25,7 +25,7 @@ import type { WorkflowCode } from './code-directory.ts';
 import { isRecorded, type Command, type Outcome } from './command.ts';
 import { EndWaiters, type EndWait } from './end-waiters.ts';
 import { isFault, NondeterminismError, WorkflowTerminatedError } from './errors.ts';
-import type { ExecutorSession, LateAnswer, OpenWork, TurnAnswer } from './executor.ts';
+import type { ExecutorSession, LateAnswer, OpenWork, StartedChild, TurnAnswer } from './executor.ts';
 import { failureOf } from './failure.ts';
 import type { HistoryEvent, InputEvent } from './history.ts';
 import { owned, resultEvent } from './input-event.ts';
@@ -39,6 +39,7 @@ import type { ChildLink } from './instance-request.ts';
 import type { Context, InstanceServices } from './instance-services.ts';
 import type { InboxItem, InstanceState, ParentLink } from './instance-state.ts';
 import { HISTORY_LENGTH_MAX, NOT_REGISTERED_WAIT_MS } from './limits.ts';
+import { openWorkIn } from './open-work.ts';
 import { openCommandsIn, RERUN, REWOUND, rewoundEvents, startOf, type RerunRequest } from './repeat.ts';
 import { reopenDelayMs } from './retry.ts';
 import { compareVersions } from './registry.ts';
@@ -145,8 +146,8 @@ export class Execution implements CodeTurnOwner {
       { event: { type: 'MessageReceived', at: ctx.nowMs(), kind: RERUN, body }, traceparent: ctx.traceparent },
     ];
     const [first, ...rest] = events;
-    this.#adopt(ctx, [{ ...first!, at: state.createdAtMs }, ...rest], (child) =>
-      this.#children.start(ctx, state, child),
+    this.#adopt(ctx, [{ ...first!, at: state.createdAtMs }, ...rest], (child, started) =>
+      this.#children.startAdopted(ctx, state, child, started),
     );
     this.findCode();
     this.#goOnLater(ctx);
@@ -178,14 +179,15 @@ export class Execution implements CodeTurnOwner {
   #adopt(
     ctx: Context,
     events: readonly HistoryEvent[],
-    startChild: (command: Command & { type: 'StartChild' }) => void,
+    startChild: (command: Command & { type: 'StartChild' }, started: StartedChild) => void,
   ): void {
     const { state } = this;
+    const { children } = openWorkIn(events);
     for (const event of events) this.#history.append(ctx, state, event);
     for (const command of openCommandsIn(events)) {
       if (command.type === 'TimerCreated')
         ctx.setReminder(`${TIMER_REMINDER}${command.sequence}`, { dueAtMs: command.dueAtMs });
-      else if (command.type === 'ChildScheduled') startChild(startOf(command));
+      else if (command.type === 'ChildScheduled') startChild(startOf(command), children.get(command.sequence)!);
     }
   }
 
@@ -775,7 +777,9 @@ export class Execution implements CodeTurnOwner {
     state.generation += 1;
     // Events from outside that came meanwhile.
     state.inbox = [{ event, traceparent }, ...inbox];
-    this.#adopt(ctx, rewoundEvents(history)!, (child) => this.#children.rewind(ctx, state, child, body));
+    this.#adopt(ctx, rewoundEvents(history)!, (child, started) =>
+      this.#children.rewind(ctx, state, child, started, body),
+    );
     this.#goOnLater(ctx);
   }
 
