@@ -597,8 +597,7 @@ export class Execution implements CodeTurnOwner {
     for (const item of [...state.inbox]) {
       const { event } = item;
       if (event.type === 'ActivityCompleted' || event.type === 'ActivityFailed') {
-        if (activities.get(event.sequence) === undefined) this.#dropWaiting(ctx, item);
-        else this.#activities.drop(event.sequence);
+        if (!this.#activities.noteEnded(state, event)) this.#dropWaiting(ctx, item);
       } else if (event.type === 'ChildCompleted' || event.type === 'ChildFailed') {
         // A child that failed and was rewound ends twice.
         if (!this.#children.isOpen(event.sequence)) this.#dropWaiting(ctx, item);

@@ -399,3 +399,76 @@ test('an activity that another host registers goes there, and not to workers tha
   expect(await instance.result()).toEqual(['local x']);
   expect(worker.attempts).toEqual([]);
 });
+
+const ofTurns = { workflows: [{ name: 'stubborn', versions: [] }], activities: [], entities: [] };
+const ofBodies = { workflows: [], activities: [{ name: 'flaky', versions: [] }], entities: [] };
+
+test('attempts under one number are counted on, also when the host dies before the code has met a failure', async () => {
+  let bodies = 0;
+  const stubborn: Program = function* (ctx) {
+    return yield { all: [ctx.stubborn(() => ctx.activity('flaky'), 3)] };
+  };
+  const flaky = () => {
+    bodies += 1;
+    if (bodies < 3) throw new Error(`body ${bodies}`);
+    return 'body done';
+  };
+  await using t = await testHost();
+  const code = startWorker(t.host, { workflows: { stubborn }, filters: ofTurns });
+  const body = startWorker(t.host, { activities: { flaky }, filters: ofBodies });
+  await t.settle();
+  body.hold();
+  await t.workflows.start('stubborn', { instanceId: 'i' });
+  await t.settle();
+  code.hold();
+  body.release();
+  await t.settle();
+  await using next = await t.crash();
+  startWorker(next.host, { workflows: { stubborn }, activities: { flaky } });
+  await next.advance('20s');
+  expect(await next.workflows.result('i')).toEqual(['body done']);
+  const events = await next.host.stored.events('i', 1, 100);
+  expect(events.flatMap((event) => (event.type === 'ActivityFailed' ? [event.attempts] : []))).toEqual([1, 2]);
+});
+
+test('a failure that comes once more is none of the attempt that was asked for since', async () => {
+  let bodies = 0;
+  const stubborn: Program = function* (ctx) {
+    return yield { all: [ctx.stubborn(() => ctx.activity('flaky'), 2)] };
+  };
+  const flaky = () => {
+    bodies += 1;
+    if (bodies < 2) throw new Error(`body ${bodies}`);
+    return 'body done';
+  };
+  await using cluster = new TestCluster();
+  const a = await cluster.start('a', {});
+  const b = await cluster.start('b', {});
+  const c = await cluster.start('c', {});
+  const code = startWorker(b, { workflows: { stubborn }, filters: ofTurns });
+  const body = startWorker(b, { activities: { flaky }, filters: ofBodies });
+  await cluster.advance(1_000);
+  cluster.take('i', 'a');
+  // The answer to the first result gets lost, and the owner dies: it is sent to the next one.
+  let told = false;
+  cluster.loses = (call) => {
+    if (call === 'b→a workflow.activityEnded') {
+      told = true;
+      body.hold();
+    }
+    return told && call === 'a→b reply';
+  };
+  await a.workflows.start('stubborn', { instanceId: 'i' });
+  await cluster.advance(2_000);
+  expect(body.attempts).toHaveLength(2);
+  code.close();
+  cluster.kill('a');
+  cluster.bury('a', 'c');
+  await cluster.advance(30_000);
+  expect(cluster.calls).toContain('b→c workflow.activityEnded');
+  startWorker(b, { workflows: { stubborn }, filters: ofTurns });
+  await cluster.advance(5_000);
+  body.release();
+  await cluster.advance(30_000);
+  expect(await c.workflows.get('i')).toMatchObject({ runtimeStatus: 'completed', output: ['body done'] });
+});
