@@ -472,3 +472,20 @@ test('a failure that comes once more is none of the attempt that was asked for s
   await cluster.advance(30_000);
   expect(await c.workflows.get('i')).toMatchObject({ runtimeStatus: 'completed', output: ['body done'] });
 });
+
+test('a host that did not see another for a while knows its workers again', async () => {
+  await using cluster = new TestCluster();
+  const a = await cluster.start('a', {});
+  const b = await cluster.start('b', {});
+  startWorker(b, { workflows: { greet }, activities: upper });
+  await cluster.advance(1_000);
+  cluster.placement.blind('a', 'b');
+  await cluster.advance(60_000);
+  await a.workflows.start('greet', { instanceId: 'i', input: 'ann', allowUnregistered: true });
+  cluster.take('i', 'a');
+  await cluster.advance(60_000);
+  expect(await a.workflows.get('i')).toMatchObject({ runtimeStatus: 'pending' });
+  cluster.placement.blind('a');
+  await cluster.advance(60_000);
+  expect(await a.workflows.get('i')).toMatchObject({ runtimeStatus: 'completed', output: ['ANN', 'ANN!'] });
+});
