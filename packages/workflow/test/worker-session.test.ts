@@ -489,3 +489,25 @@ test('a host that did not see another for a while knows its workers again', asyn
   await cluster.advance(60_000);
   expect(await a.workflows.get('i')).toMatchObject({ runtimeStatus: 'completed', output: ['ANN', 'ANN!'] });
 });
+
+test('a former owner that does not know it yet takes no turn from the next one for good', async () => {
+  await using cluster = new TestCluster();
+  const a = await cluster.start('a', {});
+  const b = await cluster.start('b', {});
+  const c = await cluster.start('c', {});
+  const worker = startWorker(b, { workflows: { greet }, activities: upper });
+  await cluster.advance(1_000);
+  cluster.take('i', 'a');
+  worker.hold();
+  await a.workflows.start('greet', { instanceId: 'i', input: 'ann' });
+  await cluster.advance(1_000);
+  expect(worker.turns).toHaveLength(1);
+  // It asks for its turn again and again, and the new owner has asked for its own.
+  cluster.bury('a', 'c');
+  await cluster.advance(1_000);
+  expect(worker.turns).toHaveLength(2);
+  await cluster.advance(30_000);
+  worker.release();
+  await cluster.advance(60_000);
+  expect(await c.workflows.get('i')).toMatchObject({ runtimeStatus: 'completed', output: ['ANN', 'ANN!'] });
+});
