@@ -511,3 +511,26 @@ test('a former owner that does not know it yet takes no turn from the next one f
   await cluster.advance(60_000);
   expect(await c.workflows.get('i')).toMatchObject({ runtimeStatus: 'completed', output: ['ANN', 'ANN!'] });
 });
+
+test('a worker that comes while the host may not serve is not missed', async () => {
+  const waits: Program = function* () {
+    return yield { event: 'go' };
+  };
+  await using cluster = new TestCluster();
+  const a = await cluster.start('a', {});
+  await cluster.start('b', {});
+  const first = startWorker(a, { workflows: { waits } });
+  await cluster.advance(1_000);
+  cluster.take('i', 'a');
+  await a.workflows.start('waits', { instanceId: 'i' });
+  await cluster.advance(1_000);
+  first.close();
+  await cluster.advance(1_000);
+  await a.workflows.raiseEvent('i', 'go', 1);
+  cluster.placement.silent.add('a');
+  startWorker(a, { workflows: { waits } });
+  await cluster.advance(120_000);
+  cluster.placement.unsilence('a');
+  await cluster.advance(300_000);
+  expect(await a.workflows.get('i')).toMatchObject({ runtimeStatus: 'completed', output: 1 });
+});
