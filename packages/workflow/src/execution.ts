@@ -60,6 +60,8 @@ export class Execution implements CodeTurnOwner {
   /** Undefined: nobody has it, as far as this host knows. */
   code: WorkflowCode | undefined;
   #session: ExecutorSession | undefined;
+  /** What the session runs: it may have answered before the last one went who has that. */
+  #sessionCode: WorkflowCode | undefined;
   /** The session has caught up with the history. */
   #live = false;
   /** The code was asked something, and answers later. */
@@ -616,9 +618,11 @@ export class Execution implements CodeTurnOwner {
   }
 
   #openSession(): ExecutorSession {
+    if (this.#session !== undefined) return this.#session;
     const { parent, executionId } = this.state;
-    this.#session ??= this.#services.executor.open(
-      this.code!,
+    this.#sessionCode = this.code!;
+    this.#session = this.#services.executor.open(
+      this.#sessionCode,
       {
         instanceId: this.#id,
         executionId,
@@ -728,8 +732,8 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     const { began } = answer;
     if (event.type === 'WorkflowStarted') {
-      state.version = this.code!.version;
-      state.onWorkers = this.code!.onWorkers;
+      state.version = this.#sessionCode!.version;
+      state.onWorkers = this.#sessionCode!.onWorkers;
       state.startedAtMs ??= ctx.nowMs();
       this.#history.noteInput(event.input);
       ctx.changed();
@@ -839,9 +843,10 @@ export class Execution implements CodeTurnOwner {
   // ── Ending ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #outcome(ctx: Context, outcome: Outcome): Promise<void> | undefined {
+    const { definition } = this.#sessionCode!;
     if (outcome.type === 'continued') this.#continue(ctx, outcome);
-    else if (outcome.type === 'completed' && this.code!.definition?.options.output !== undefined) {
-      return this.#complete(ctx, this.code!.definition, outcome.output);
+    else if (outcome.type === 'completed' && definition?.options.output !== undefined) {
+      return this.#complete(ctx, definition, outcome.output);
     } else this.end(ctx, outcome);
     return undefined;
   }

@@ -534,3 +534,42 @@ test('a worker that comes while the host may not serve is not missed', async () 
   await cluster.advance(300_000);
   expect(await a.workflows.get('i')).toMatchObject({ runtimeStatus: 'completed', output: 1 });
 });
+
+test('the answer of a worker that has gone is taken in, at the resume, whoever is there', async () => {
+  const once: Program = function* (ctx, name: string) {
+    ctx.status('ran');
+    yield { event: 'go' };
+    return name;
+  };
+  await using t = await testHost();
+  const first = startWorker(t.host, { workflows: { once } });
+  await t.settle();
+  first.hold();
+  await t.workflows.start('once', { instanceId: 'new', input: 'ann' });
+  await t.settle();
+  await t.workflows.suspend('new');
+  first.release();
+  await t.settle();
+  first.close();
+  await t.settle();
+  await t.workflows.raiseEvent('new', 'go');
+  await t.workflows.resume('new');
+  expect(await t.workflows.get('new')).toMatchObject({ runtimeStatus: 'running', customStatus: 'ran' });
+  const second = startWorker(t.host, { workflows: { once } });
+  await t.settle();
+  expect(await t.workflows.result('new')).toBe('ann');
+
+  await t.workflows.start('once', { instanceId: 'old', input: 'bob' });
+  await t.settle();
+  second.hold();
+  await t.workflows.raiseEvent('old', 'go');
+  await t.settle();
+  await t.workflows.suspend('old');
+  second.release();
+  await t.settle();
+  second.close();
+  await t.settle();
+  await t.workflows.raiseEvent('old', 'more');
+  await t.workflows.resume('old');
+  expect(await t.workflows.get('old')).toMatchObject({ runtimeStatus: 'completed', output: 'bob' });
+});
