@@ -109,8 +109,8 @@ describe('incident 3', () => {
     const ref = t.host.actors.actor(engine, 'i');
     for (const result of ['first', 'second']) {
       await Promise.all([1, 2].map(() => ref.activityEnded(executionId, 1, 1, { ok: true, result })));
-      await ref.childEnded({ executionId, sequence: 2 }, 'kid', result, undefined);
-      await ref.childEnded({ executionId, sequence: 2 }, 'another kid', result, undefined);
+      await ref.childEnded({ executionId, sequence: 2, attempt: 1 }, 'kid', result, undefined);
+      await ref.childEnded({ executionId, sequence: 2, attempt: 1 }, 'another kid', result, undefined);
     }
     await instance.resume();
     await instance.raiseEvent('go');
