@@ -12,6 +12,8 @@ export class SharedPlacement {
   readonly silent = new Set<HostId>();
   /** What a host believes instead of the truth. */
   readonly beliefs = new Map<HostId, HostId>();
+  /** Hosts that a host takes for gone, which the others see. */
+  readonly #unseen = new Map<HostId, Set<HostId>>();
 
   constructor(partitionCount: number) {
     this.#owners = Array.from({ length: partitionCount });
@@ -39,7 +41,7 @@ export class SharedPlacement {
       get serving() {
         return !silent.has(hostId);
       },
-      members: () => this.members,
+      members: () => this.members.filter((member) => this.#unseen.get(hostId)?.has(member.hostId) !== true),
     };
   }
 
@@ -48,6 +50,12 @@ export class SharedPlacement {
       hostId,
       announcement: this.#announcements.get(hostId)!,
     }));
+  }
+
+  /** A host does not see another for a while: nobody else notices. */
+  blind(hostId: HostId, ...others: readonly HostId[]): void {
+    this.#unseen.set(hostId, new Set(others));
+    this.#listeners.get(hostId)?.membersChanged();
   }
 
   /** The host may serve again. */

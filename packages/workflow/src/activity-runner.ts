@@ -258,11 +258,11 @@ export class ActivityRunner {
         attempt.offered = undefined;
         this.#ended(attempt, result);
       },
-      lost: () => {
+      lost: (why) => {
         attempt.offered = undefined;
         if (attempt.task !== task || this.find(executionId, sequence) !== attempt) return;
-        // Whoever asked for it finds somebody else.
-        if (this.#elsewhere?.giveBack(task) === true) this.drop(attempt);
+        // Whoever asked for it finds somebody else. If that is nobody else, another execution has taken its place.
+        if (this.#elsewhere?.giveBack(task) === true || why === 'replaced') this.drop(attempt);
         else this.place(attempt);
       },
     });

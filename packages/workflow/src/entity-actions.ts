@@ -3,7 +3,7 @@ import { entityIdOf } from './entity-id.ts';
 import type { EntityAction } from './entity-message.ts';
 import type { EntityServices } from './entity-services.ts';
 import { InstanceIdError } from './errors.ts';
-import { checkInstanceId } from './name.ts';
+import { checkInstanceId, checkName } from './name.ts';
 
 /** Has done what the operations of a batch asked for: with their commit, by durable sends. */
 export function carryOutActions(
@@ -17,10 +17,13 @@ export function carryOutActions(
       if (action.type === 'signal') signal(ctx, services, action, `${batchId}/${index}`);
       else start(ctx, services, action, `${batchId}/${index}`);
     } catch (error) {
-      if (!(error instanceof InstanceIdError)) throw error;
+      if (!(error instanceof InstanceIdError || error instanceof TypeError)) throw error;
       // The operation has had its result: that what it asked for cannot be done only the log can tell.
       const of = { entityId: ctx.actorId, err: error };
-      services.logger.error(of, 'an entity asked for something of an id that none can have: it is left undone');
+      services.logger.error(
+        of,
+        'an entity asked for something of an id or a name that none can have: it is left undone',
+      );
     }
   }
 }
@@ -44,6 +47,8 @@ function start(
 ): void {
   const instanceId = action.instanceId === '' ? requestId : action.instanceId;
   checkInstanceId(instanceId);
+  checkName('workflow', action.workflowName);
+  if (action.version !== undefined) checkName('version', action.version);
   ctx.send(services.workflow(), instanceId).startChild({
     workflowName: action.workflowName,
     version: action.version,

@@ -15,6 +15,7 @@ import { carryOutActions } from './entity-actions.ts';
 import type { BatchAnswer, EntityBatch } from './entity-batches.ts';
 import { entityNameIn } from './entity-id.ts';
 import type { EntityCaller, EntityLockRequest, EntityMessageReceived, EntityOperation } from './entity-message.ts';
+import { acceptableBatch } from './entity-result.ts';
 import type { EntityServices } from './entity-services.ts';
 import {
   decodeMessage,
@@ -290,7 +291,7 @@ export class Entity {
     const { answer } = out;
     if (answer.kind === 'done' && answer.result.failed === undefined && answer.result.results.length > 0) {
       this.#failures = 0;
-      this.#take(ctx, out, answer.result);
+      this.#take(ctx, out, acceptableBatch(answer.result, this.#state!.text));
     } else {
       if (answer.kind === 'done') {
         const err = answer.result.failed ?? 'it answered without a result';

@@ -25,7 +25,7 @@ import type { WorkflowCode } from './code-directory.ts';
 import { isRecorded, type Command, type Outcome } from './command.ts';
 import { EndWaiters, type EndWait } from './end-waiters.ts';
 import { isFault, NondeterminismError, WorkflowTerminatedError } from './errors.ts';
-import type { ExecutorSession, LateAnswer, OpenWork, TurnAnswer } from './executor.ts';
+import type { ExecutorSession, LateAnswer, OpenWork, StartedChild, TurnAnswer } from './executor.ts';
 import { failureOf } from './failure.ts';
 import type { HistoryEvent, InputEvent } from './history.ts';
 import { owned, resultEvent } from './input-event.ts';
@@ -39,6 +39,7 @@ import type { ChildLink } from './instance-request.ts';
 import type { Context, InstanceServices } from './instance-services.ts';
 import type { InboxItem, InstanceState, ParentLink } from './instance-state.ts';
 import { HISTORY_LENGTH_MAX, NOT_REGISTERED_WAIT_MS } from './limits.ts';
+import { openWorkIn } from './open-work.ts';
 import { openCommandsIn, RERUN, REWOUND, rewoundEvents, startOf, type RerunRequest } from './repeat.ts';
 import { reopenDelayMs } from './retry.ts';
 import { compareVersions } from './registry.ts';
@@ -59,6 +60,8 @@ export class Execution implements CodeTurnOwner {
   /** Undefined: nobody has it, as far as this host knows. */
   code: WorkflowCode | undefined;
   #session: ExecutorSession | undefined;
+  /** What the session runs: it may have answered before the last one went who has that. */
+  #sessionCode: WorkflowCode | undefined;
   /** The session has caught up with the history. */
   #live = false;
   /** The code was asked something, and answers later. */
@@ -145,8 +148,8 @@ export class Execution implements CodeTurnOwner {
       { event: { type: 'MessageReceived', at: ctx.nowMs(), kind: RERUN, body }, traceparent: ctx.traceparent },
     ];
     const [first, ...rest] = events;
-    this.#adopt(ctx, [{ ...first!, at: state.createdAtMs }, ...rest], (child) =>
-      this.#children.start(ctx, state, child),
+    this.#adopt(ctx, [{ ...first!, at: state.createdAtMs }, ...rest], (child, started) =>
+      this.#children.startAdopted(ctx, state, child, started),
     );
     this.findCode();
     this.#goOnLater(ctx);
@@ -178,14 +181,15 @@ export class Execution implements CodeTurnOwner {
   #adopt(
     ctx: Context,
     events: readonly HistoryEvent[],
-    startChild: (command: Command & { type: 'StartChild' }) => void,
+    startChild: (command: Command & { type: 'StartChild' }, started: StartedChild) => void,
   ): void {
     const { state } = this;
+    const { children } = openWorkIn(events);
     for (const event of events) this.#history.append(ctx, state, event);
     for (const command of openCommandsIn(events)) {
       if (command.type === 'TimerCreated')
         ctx.setReminder(`${TIMER_REMINDER}${command.sequence}`, { dueAtMs: command.dueAtMs });
-      else if (command.type === 'ChildScheduled') startChild(startOf(command));
+      else if (command.type === 'ChildScheduled') startChild(startOf(command), children.get(command.sequence)!);
     }
   }
 
@@ -595,8 +599,7 @@ export class Execution implements CodeTurnOwner {
     for (const item of [...state.inbox]) {
       const { event } = item;
       if (event.type === 'ActivityCompleted' || event.type === 'ActivityFailed') {
-        if (activities.get(event.sequence) === undefined) this.#dropWaiting(ctx, item);
-        else this.#activities.drop(event.sequence);
+        if (!this.#activities.noteEnded(state, event)) this.#dropWaiting(ctx, item);
       } else if (event.type === 'ChildCompleted' || event.type === 'ChildFailed') {
         // A child that failed and was rewound ends twice.
         if (!this.#children.isOpen(event.sequence)) this.#dropWaiting(ctx, item);
@@ -615,9 +618,11 @@ export class Execution implements CodeTurnOwner {
   }
 
   #openSession(): ExecutorSession {
+    if (this.#session !== undefined) return this.#session;
     const { parent, executionId } = this.state;
-    this.#session ??= this.#services.executor.open(
-      this.code!,
+    this.#sessionCode = this.code!;
+    this.#session = this.#services.executor.open(
+      this.#sessionCode,
       {
         instanceId: this.#id,
         executionId,
@@ -727,8 +732,8 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     const { began } = answer;
     if (event.type === 'WorkflowStarted') {
-      state.version = this.code!.version;
-      state.onWorkers = this.code!.onWorkers;
+      state.version = this.#sessionCode!.version;
+      state.onWorkers = this.#sessionCode!.onWorkers;
       state.startedAtMs ??= ctx.nowMs();
       this.#history.noteInput(event.input);
       ctx.changed();
@@ -775,7 +780,9 @@ export class Execution implements CodeTurnOwner {
     state.generation += 1;
     // Events from outside that came meanwhile.
     state.inbox = [{ event, traceparent }, ...inbox];
-    this.#adopt(ctx, rewoundEvents(history)!, (child) => this.#children.rewind(ctx, state, child, body));
+    this.#adopt(ctx, rewoundEvents(history)!, (child, started) =>
+      this.#children.rewind(ctx, state, child, started, body),
+    );
     this.#goOnLater(ctx);
   }
 
@@ -836,9 +843,10 @@ export class Execution implements CodeTurnOwner {
   // ── Ending ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #outcome(ctx: Context, outcome: Outcome): Promise<void> | undefined {
+    const { definition } = this.#sessionCode!;
     if (outcome.type === 'continued') this.#continue(ctx, outcome);
-    else if (outcome.type === 'completed' && this.code!.definition?.options.output !== undefined) {
-      return this.#complete(ctx, this.code!.definition, outcome.output);
+    else if (outcome.type === 'completed' && definition?.options.output !== undefined) {
+      return this.#complete(ctx, definition, outcome.output);
     } else this.end(ctx, outcome);
     return undefined;
   }

@@ -195,9 +195,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     awaitWorkers: (instanceId) => awaiting.add(instanceId),
     proceed: (instanceId) => goOn(instanceId, (instance) => instance.proceed()),
   };
-  const awaiting = new AwaitingWorkers((instanceId) =>
-    host.actor(actor, instanceId).proceed().catch(reporting(COULD_NOT_GO_ON)),
-  );
+  const awaiting = new AwaitingWorkers((instanceId) => goOnWith(actor, instanceId, (instance) => instance.proceed()));
   const actor: WorkflowActor = workflowActor(services);
   const batches = new EntityBatches({
     pool,
@@ -206,16 +204,14 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     services: () => ({ host, batches: batchesOfHost, directory }),
   });
   const batchesOfHost = entityBatchesActor(() => batches);
-  const awaitingEntities = new AwaitingWorkers((entityId) =>
-    host.actor(entity, entityId).proceed().catch(reporting(COULD_NOT_GO_ON)),
-  );
+  const awaitingEntities = new AwaitingWorkers((entityId) => goOnWith(entity, entityId, (one) => one.proceed()));
   const entity: EntityActor = entityActor({
     batches,
     clock,
     logger,
     entity: () => entity,
     workflow: () => actor,
-    goOn: (entityId, ask) => goOnWith(entity, entityId, ask),
+    goOn: (entityId, ask) => void goOnWith(entity, entityId, ask),
     awaitWorkers: (entityId) => awaitingEntities.add(entityId),
   });
   const releaseRejections = catchStrayRejections(logger);
@@ -289,26 +285,28 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   }
 
   function goOn(instanceId: string, ask: (instance: ActorRef<WorkflowActor>) => Promise<unknown>): void {
-    goOnWith(actor, instanceId, ask);
+    void goOnWith(actor, instanceId, ask);
   }
 
   /**
    * Has an instance or an entity of this host go on. Nobody else will: it is asked again until it can, however long the
-   * host may not serve. A new owner does it by itself.
+   * host may not serve. A new owner does it by itself. Resolves when it was asked once; never rejects.
    */
-  function goOnWith<D extends AnyActorDefinition>(
+  async function goOnWith<D extends AnyActorDefinition>(
     definition: D,
     id: string,
     ask: (ref: ActorRef<D>) => Promise<unknown>,
     failures = 0,
-  ): void {
-    ask(host.actor(definition, id)).catch((error: unknown) => {
+  ): Promise<void> {
+    try {
+      await ask(host.actor(definition, id));
+    } catch (error) {
       const owner = host.ownerOf(definition, id);
       if (!isOutOfReach(error) || host.status().stopping) reporting(COULD_NOT_GO_ON)(error);
       else if (owner === undefined || owner === host.hostId) {
-        clock.setTimeout(() => goOnWith(definition, id, ask, failures + 1), reopenDelayMs(failures));
+        clock.setTimeout(() => void goOnWith(definition, id, ask, failures + 1), reopenDelayMs(failures));
       }
-    });
+    }
   }
 
   /** Reports what nobody called for, unless it fails only because the host is stopping. */

@@ -9,6 +9,7 @@
 import type { ActivityResult, ActivityTask } from './activity-runner.ts';
 import type { Command } from './command.ts';
 import type { PendingActivity } from './executor.ts';
+import type { InputEvent } from './history.ts';
 import type { InstanceHistory } from './instance-history.ts';
 import { RETRY_REMINDER } from './instance-reminder.ts';
 import { Queue } from './queue.ts';
@@ -66,9 +67,18 @@ export class InstanceActivities {
     ctx.afterCommit(() => this.#services.activities.abort(executionId, reason, isEverywhere));
   }
 
-  /** Drops one whose result is known already. */
-  drop(sequence: number): void {
-    this.#pending?.delete(sequence);
+  /** Notes a result that waits for the code. False: it is of none that is pending, or of an attempt before. */
+  noteEnded(state: InstanceState, event: InputEvent & { type: 'ActivityCompleted' | 'ActivityFailed' }): boolean {
+    const activity = this.#pending?.get(event.sequence);
+    if (activity === undefined) return false;
+    if (event.type === 'ActivityFailed' && event.attempts !== activity.attempt) return false;
+    this.#pending!.delete(event.sequence);
+    if (event.type === 'ActivityFailed') this.#noteFailed(state, event.sequence, event.attempts);
+    return true;
+  }
+
+  #noteFailed({ onWorkers }: InstanceState, sequence: number, attempts: number): void {
+    if (onWorkers) (this.#failed ??= new Map()).set(sequence, attempts);
   }
 
   get anyUnderWay(): boolean {
@@ -204,7 +214,7 @@ export class InstanceActivities {
     if (result.ok) this.#services.meter.activitiesCompleted += 1;
     else {
       this.#services.meter.activitiesFailed += 1;
-      if (state.onWorkers) (this.#failed ??= new Map()).set(sequence, attempt);
+      this.#noteFailed(state, sequence, attempt);
     }
     return 'settled';
   }

@@ -29,17 +29,36 @@ export class InstanceChildren {
   }
 
   start(ctx: Context, state: InstanceState, command: Command & { type: 'StartChild' }): void {
+    this.#start(ctx, state, command, 1 + (this.#started?.get(command.event.sequence)?.attempt ?? 0));
+  }
+
+  /** One that a history that was taken over asked for, so often. */
+  startAdopted(
+    ctx: Context,
+    state: InstanceState,
+    command: Command & { type: 'StartChild' },
+    { attempt }: StartedChild,
+  ): void {
+    this.#start(ctx, state, command, attempt);
+  }
+
+  #start(ctx: Context, state: InstanceState, command: Command & { type: 'StartChild' }, attempt: number): void {
     const { sequence, instanceId, detached } = command.event;
     this.#started ??= new Map();
-    const attempt = 1 + (this.#started.get(sequence)?.attempt ?? 0);
     this.#started.set(sequence, { instanceId, attempt, detached, ended: detached });
     ctx.send(this.#services.actor(), instanceId).startChild(this.#request(state, command, attempt));
   }
 
   /** One that was started by the execution before a rewind. */
-  rewind(ctx: Context, state: InstanceState, command: Command & { type: 'StartChild' }, body: unknown): void {
+  rewind(
+    ctx: Context,
+    state: InstanceState,
+    command: Command & { type: 'StartChild' },
+    { attempt }: StartedChild,
+    body: unknown,
+  ): void {
     const { instanceId } = command.event;
-    ctx.send(this.#services.actor(), instanceId).rewindChild(this.#request(state, command, 1), body);
+    ctx.send(this.#services.actor(), instanceId).rewindChild(this.#request(state, command, attempt), body);
   }
 
   #request(state: InstanceState, command: Command & { type: 'StartChild' }, attempt: number): StartRequest {

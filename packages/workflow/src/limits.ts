@@ -62,6 +62,8 @@ export const TURN_WAIT_MS = SESSION_CALL_TIMEOUT_MS / 2;
 /** A host that could not be told of this one's workers is told again after this long. */
 export const TELL_WORKERS_AGAIN_MS = 1_000;
 export const TELL_WORKERS_TIMEOUT_MS = 5_000;
+/** Hosts that are no members and whose workers are remembered: most never come back. */
+export const ABSENT_HOSTS_MAX = 256;
 /** What one turn of code on a worker may ask for: it goes into one commit, and each timer is a reminder. */
 export const TURN_COMMANDS_MAX = 50_000;
 export const TURN_BYTES_MAX = 48 * 1024 * 1024;

@@ -1,6 +1,9 @@
 import type { ActivityResult } from './activity-runner.ts';
 import type { ActivityItem, EntityBatchResult, EntityItem, WorkerTurn, WorkflowItem, WorkItem } from './worker-port.ts';
 
+/** No worker that is connected may take it, or another was offered in its place. */
+export type LossReason = 'no-worker' | 'replaced';
+
 /** Something for a worker to do, until it is answered, lost or withdrawn: one of the three, once. */
 export interface PoolRequest<I extends WorkItem> {
   readonly kind: I['kind'];
@@ -20,8 +23,8 @@ export interface PoolRequest<I extends WorkItem> {
   answered(
     answer: I extends WorkflowItem ? WorkerTurn : I extends EntityItem ? EntityBatchResult : ActivityResult,
   ): void;
-  /** No worker that is connected may take it. Offered again at once it would be lost again. */
-  lost(): void;
+  /** Offered again at once it would be lost again, or what replaced it would. */
+  lost(why: LossReason): void;
 }
 
 export type TurnRequest = PoolRequest<WorkflowItem>;

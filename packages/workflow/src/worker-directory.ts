@@ -3,16 +3,24 @@
 //
 // D1  Each other host is told until it has heard the latest; one message is on its way to it at a time.
 // D2  What an older message says is not taken for news.
+// D3  Only what members told counts. What others told is kept for a while: hosts do not see each other come and go at once,
+//     and one that sees this one all the while has no reason to tell it again.
 
 import { actor, type ActorHost, type Clock, type HostId } from '@troupe/actors';
 import { CoveredCode } from './covered-code.ts';
-import { TELL_WORKERS_AGAIN_MS, TELL_WORKERS_TIMEOUT_MS } from './limits.ts';
+import { ABSENT_HOSTS_MAX, TELL_WORKERS_AGAIN_MS, TELL_WORKERS_TIMEOUT_MS } from './limits.ts';
 import { weightOf } from './placement-weight.ts';
 import type { WorkKind } from './pooled-item.ts';
 import type { WorkerSummary } from './worker-pool.ts';
 
 /** What the workers of one host may run. */
 type Covered = Readonly<Record<WorkKind, CoveredCode>>;
+
+/** What another host told. */
+interface Told {
+  readonly covered: Covered;
+  readonly edition: number;
+}
 
 const NO_WORKERS: WorkerSummary = { workflows: [], activities: [], entities: [] };
 
@@ -30,7 +38,10 @@ export class WorkerDirectory {
   #ownCovered = coveredBy(NO_WORKERS);
   /** Rises with each change of it. */
   #edition = 0;
-  readonly #peers = new Map<HostId, { readonly covered: Covered; readonly edition: number }>();
+  readonly #peers = new Map<HostId, Told>();
+  /** Of hosts that are no members, as far as this one knows: those that were told of last come last. */
+  readonly #absent = new Map<HostId, Told>();
+  #members: ReadonlySet<HostId> = new Set();
   /** Which edition each of the others has heard, and those that are being told. */
   readonly #heard = new Map<HostId, number>();
   readonly #telling = new Set<HostId>();
@@ -83,16 +94,35 @@ export class WorkerDirectory {
         .host.members()
         .map(({ hostId }) => hostId),
     );
-    for (const hostId of this.#peers.keys()) if (!members.has(hostId)) this.#peers.delete(hostId);
+    this.#members = members;
+    for (const [hostId, told] of this.#peers) if (!members.has(hostId)) this.#keep(hostId, told);
     for (const hostId of this.#heard.keys()) if (!members.has(hostId)) this.#heard.delete(hostId);
+    const back = [...this.#absent].filter(([hostId]) => members.has(hostId));
+    for (const [hostId, told] of back) this.#keep(hostId, told);
     this.#tellAll();
+    if (back.length > 0) this.#onChanged();
   }
 
   /** Another host tells what its workers may run. */
   told(from: HostId, edition: number, summary: WorkerSummary): void {
-    if ((this.#peers.get(from)?.edition ?? 0) >= edition) return;
-    this.#peers.set(from, { covered: coveredBy(summary), edition });
+    const known = this.#peers.get(from) ?? this.#absent.get(from);
+    if (known !== undefined && known.edition >= edition) return;
+    this.#keep(from, { covered: coveredBy(summary), edition });
     this.#onChanged();
+  }
+
+  /** D3 */
+  #keep(hostId: HostId, told: Told): void {
+    this.#peers.delete(hostId);
+    this.#absent.delete(hostId);
+    if (this.#members.has(hostId)) {
+      this.#peers.set(hostId, told);
+      return;
+    }
+    this.#absent.set(hostId, told);
+    if (this.#absent.size <= ABSENT_HOSTS_MAX) return;
+    const [longestAbsent] = this.#absent.keys();
+    this.#absent.delete(longestAbsent!);
   }
 
   #tellAll(): void {

@@ -6,13 +6,14 @@
 //
 //  P1  A request ends once: answered, lost or withdrawn. Whoever offered it hears of the first two.
 //  P2  Of one instance one turn is out at a time, of one activity one attempt and of one entity one batch: what is offered
-//      under the key of another request withdraws that.
+//      under the key of another request replaces that, which is lost. For two hosts may take an instance for theirs, and the
+//      one that was first may be the one that goes on.
 //  P3  Only the answer to the dispatch that is out counts. What was taken back is out no more, and goes out under a new token.
 //  P4  A worker has never more in hand than it said, and nothing that its filters leave out. Nothing is sent to it once it is
 //      closed; what it had in hand then waits in front of all others.
 //  P5  Nothing waits that a worker with room may take, but for what shall rather not go to that one: for so long at most.
 //      No kind waits for another, nor anything for what needs other code.
-//  P6  A request is lost as soon as no worker that is connected may take it, and not before.
+//  P6  Else a request is lost as soon as no worker that is connected may take it, and not before.
 //  P7  A worker remembers the history of an execution from its answer to a turn until the next turn of that execution goes
 //      out, to whomever: what becomes of a turn that is not answered nobody knows.
 //  P8  Items go out, and requests are lost, from a microtask of the pool: never inside a call of the engine or of whoever
@@ -71,6 +72,8 @@ export class WorkerPool implements WorkerHub {
   readonly #items = ofEachKind(() => new Map<string, PooledItem>());
   readonly #waiting = ofEachKind(() => new WaitingItems());
   readonly #resting = new Set<PooledItem>();
+  /** Over, and whoever offered them has not heard of it. */
+  readonly #replaced = new Set<PooledItem>();
   readonly #out = new Map<string, PooledItem>();
   readonly #alarms: Alarms<PooledItem>;
   readonly #kept = new KeptHistories();
@@ -131,14 +134,22 @@ export class WorkerPool implements WorkerHub {
     const key = keyOf(request.instanceId, request.sequence);
     const items = this.#items[request.kind];
     const former = items.get(key);
-    if (former !== undefined) this.#end(former);
+    if (former !== undefined) {
+      this.#end(former);
+      this.#replaced.add(former);
+    }
     const item = new PooledItem(request, key);
     items.set(key, item);
     this.#waiting[request.kind].push(item);
     if (!this.mayRun(request.kind, request.name, request.version)) this.#unsettled = true;
     this.#workers.wake(item);
     this.#schedule();
-    return { withdraw: () => this.#end(item) };
+    return {
+      withdraw: () => {
+        this.#replaced.delete(item);
+        this.#end(item);
+      },
+    };
   }
 
   /** What workers remember of an execution does not hold: it goes on from what is stored. */
@@ -278,6 +289,10 @@ export class WorkerPool implements WorkerHub {
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
+      for (const item of this.#replaced) {
+        this.#replaced.delete(item);
+        item.request.lost('replaced');
+      }
       if (this.#unsettled) this.#settle();
       this.#giveOut();
     });
@@ -311,7 +326,7 @@ export class WorkerPool implements WorkerHub {
       // Whoever heard of one before may have withdrawn it.
       if (item.phase === 'over') continue;
       this.#end(item);
-      item.request.lost();
+      item.request.lost('no-worker');
     }
   }
 

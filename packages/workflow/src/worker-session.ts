@@ -2,7 +2,8 @@
 // ends is read from it here, and each turn may go to another worker.
 //
 // V1  One turn is out at a time; a session that is closed takes its turn back.
-// V2  A session whose last worker has gone is lost: its instance opens another, wherever there are workers.
+// V2  A session whose last worker has gone is lost, and one whose turn another took the place of: its instance opens another,
+//     wherever there are workers.
 
 import type { Clock } from '@troupe/actors';
 import type { WorkflowCode } from './code-directory.ts';

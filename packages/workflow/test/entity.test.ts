@@ -230,3 +230,33 @@ test('so many signals may wait and no more; one that was refused is taken under 
   await t.settle();
   expect(await stateOf(t, '@counter@a')).toBe('10001');
 });
+
+test('what an entity cannot record fails its operations, and what nobody can do is left undone', async () => {
+  const heap: Operations = {
+    grow: (ctx, length: number) => {
+      ctx.state = 'x'.repeat(length);
+      ctx.signal('@heap@b', 'grow', 1);
+      return 'grown';
+    },
+    beginNobody: (ctx) => ctx.start('', 'nameless'),
+  };
+  const caller: Program = function* (ctx, length: number) {
+    return yield { all: [ctx.call('@heap@a', 'grow', length)] };
+  };
+  await using t = await testHost();
+  startWorker(t.host, { entities: { heap }, workflows: { caller } });
+  await t.settle();
+  await t.workflows.start('caller', { instanceId: 'i', input: 70 * 1024 * 1024 });
+  await t.advance('1m');
+  expect(await t.workflows.get('i')).toMatchObject({
+    runtimeStatus: 'failed',
+    failure: { message: expect.stringContaining('larger than') },
+  });
+  expect(await t.host.entities.get('@heap@b')).toBeUndefined();
+  await t.host.entities.signal('@heap@a', 'beginNobody');
+  await t.workflows.start('caller', { instanceId: 'j', input: 3 });
+  await t.advance('1m');
+  expect(await t.workflows.result('j')).toEqual(['grown']);
+  expect(await stateOf(t, '@heap@a')).toBe('"xxx"');
+  expect(await t.workflows.get('nameless')).toBeUndefined();
+});

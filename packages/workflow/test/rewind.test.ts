@@ -481,3 +481,26 @@ test('a recursive terminate reaches the children of one that is being rewound', 
   await t.settle();
   expect(await t.workflows.get('child')).toMatchObject({ runtimeStatus: 'terminated' });
 });
+
+test('a child that had failed more than once under its number is waited for', async () => {
+  let broken = true;
+  const child: Program = function* (ctx) {
+    yield { all: [ctx.timer(10)] };
+    if (broken) throw new Error('no');
+    return 'child done';
+  };
+  const parent: Program = function* (ctx) {
+    return yield { all: [ctx.stubborn(() => ctx.child('child', 'c'), 2)] };
+  };
+  await using t = await testHost();
+  startWorker(t.host, { workflows: { parent, child } });
+  await t.settle();
+  await t.workflows.start('parent', { instanceId: 'i' });
+  await t.advance('5s');
+  expect(await t.workflows.get('i')).toMatchObject({ runtimeStatus: 'failed' });
+  broken = false;
+  await t.host.repeats.rewind('i', BODY);
+  await t.advance('5s');
+  expect(await t.workflows.get('c')).toMatchObject({ runtimeStatus: 'completed' });
+  expect(await t.workflows.get('i')).toMatchObject({ runtimeStatus: 'completed', output: ['child done'] });
+});

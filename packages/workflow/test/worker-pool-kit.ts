@@ -135,9 +135,11 @@ export function idOf(item: WorkItem): string {
   return item.kind === 'entity' ? item.entityId : item.instanceId;
 }
 
+export type End = 'answered' | 'lost' | 'replaced';
+
 export interface Fate {
   /** In the order in which they came: never more than one. */
-  readonly ends: ('answered' | 'lost')[];
+  readonly ends: End[];
   withdraw(): void;
 }
 
@@ -147,13 +149,13 @@ export interface RequestOptions {
   readonly sequence?: number;
   readonly executionId?: string;
   readonly length?: number;
-  readonly onEnd?: (end: 'answered' | 'lost') => void;
+  readonly onEnd?: (end: End) => void;
 }
 
 export function offerTurn({ pool }: Pick<PoolFixture, 'pool'>, instanceId: string, options: RequestOptions = {}): Fate {
   const { name = 'flow', version = '', executionId = `${instanceId}.0`, length = 2 } = options;
   const ends: Fate['ends'] = [];
-  const ended = (end: 'answered' | 'lost'): void => {
+  const ended = (end: End): void => {
     ends.push(end);
     options.onEnd?.(end);
   };
@@ -186,7 +188,7 @@ export function offerTurn({ pool }: Pick<PoolFixture, 'pool'>, instanceId: strin
       events: [],
     }),
     answered: () => ended('answered'),
-    lost: () => ended('lost'),
+    lost: (why) => ended(why === 'replaced' ? 'replaced' : 'lost'),
   };
   return { ends, ...pool.offer(request) };
 }
@@ -198,7 +200,7 @@ export function offerActivity(
 ): Fate {
   const { name = 'work', version = '', executionId = `${instanceId}.0`, sequence = 0 } = options;
   const ends: Fate['ends'] = [];
-  const ended = (end: 'answered' | 'lost'): void => {
+  const ended = (end: End): void => {
     ends.push(end);
     options.onEnd?.(end);
   };
@@ -222,7 +224,7 @@ export function offerActivity(
       traceparent: undefined,
     }),
     answered: () => ended('answered'),
-    lost: () => ended('lost'),
+    lost: (why) => ended(why === 'replaced' ? 'replaced' : 'lost'),
   };
   return { ends, ...pool.offer(request) };
 }
@@ -230,7 +232,7 @@ export function offerActivity(
 export function offerBatch({ pool }: Pick<PoolFixture, 'pool'>, entityId: string, options: RequestOptions = {}): Fate {
   const { name = 'counter', executionId = `${entityId}.0` } = options;
   const ends: Fate['ends'] = [];
-  const ended = (end: 'answered' | 'lost'): void => {
+  const ended = (end: End): void => {
     ends.push(end);
     options.onEnd?.(end);
   };
@@ -244,7 +246,7 @@ export function offerBatch({ pool }: Pick<PoolFixture, 'pool'>, entityId: string
     length: undefined,
     item: (token) => ({ kind: 'entity', token, entityId, state: undefined, operations: [] }),
     answered: () => ended('answered'),
-    lost: () => ended('lost'),
+    lost: (why) => ended(why === 'replaced' ? 'replaced' : 'lost'),
   };
   return { ends, ...pool.offer(request) };
 }

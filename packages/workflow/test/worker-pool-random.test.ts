@@ -39,11 +39,12 @@ class Model {
   readonly #fixture: PoolFixture = poolFixture({ turnLeaseMs: TURN_LEASE_MS, activityLeaseMs: ACTIVITY_LEASE_MS });
   readonly #open = new Map<string, Open>();
   readonly #withdrawn: Fate[] = [];
+  readonly #replaced: Fate[] = [];
   readonly #workers: TestWorker[] = [];
   readonly #tokens = new Set<string>();
   /** Items that were sent, answered or not. */
   readonly #sent: WorkItem[] = [];
-  readonly counts = { answered: 0, lost: 0, withdrawn: 0, refused: 0, abandoned: 0, again: 0 };
+  readonly counts = { answered: 0, lost: 0, withdrawn: 0, replaced: 0, refused: 0, abandoned: 0, again: 0 };
 
   constructor(seed: number) {
     this.#random = new SeededRandom(seed);
@@ -79,7 +80,10 @@ class Model {
     const sequence = kind === 'workflow' ? -1 : random.integer(0, 3);
     const key = `${kind} ${instanceId} ${sequence}`;
     const former = this.#open.get(key);
-    if (former !== undefined) this.#over(key, former);
+    if (former !== undefined) {
+      this.#open.delete(key);
+      this.#replaced.push(former.fate);
+    }
     const name = random.pick(NAMES);
     const version = random.pick(['', '1', '2']);
     const open: Open = {
@@ -97,6 +101,11 @@ class Model {
       version,
       sequence,
       onEnd: (end) => {
+        if (end === 'replaced') {
+          expect(this.#open.get(key), 'nothing has taken its place').not.toBe(open);
+          this.counts.replaced += 1;
+          return;
+        }
         expect(this.#open.get(key), 'what has ended is not heard of again').toBe(open);
         if (end === 'lost') expect(this.#mayTake(open), 'lost while a worker may take it').toEqual([]);
         this.#open.delete(key);
@@ -232,6 +241,7 @@ class Model {
     expect(inHand).toEqual(sums);
     expect(waiting.workflow + waiting.activity + sums.workflow + sums.activity).toBe(this.#open.size);
     for (const { ends } of this.#withdrawn) expect(ends).toEqual([]);
+    for (const { ends } of this.#replaced) expect(ends.filter((end) => end !== 'replaced')).toEqual([]);
   }
 
   /** What has not been out yet waits for nothing but room. */
@@ -266,11 +276,12 @@ class Model {
       this.#checkAtRest();
     }
     expect([...this.#open.values()], 'never answered').toEqual([]);
+    expect(this.#replaced.every(({ ends }) => ends.length === 1)).toBe(true);
   }
 }
 
 test('whatever workers do, each request ends once, and none is lost that a worker may take', async () => {
-  const sum = { answered: 0, lost: 0, withdrawn: 0, refused: 0, abandoned: 0, again: 0 };
+  const sum = { answered: 0, lost: 0, withdrawn: 0, replaced: 0, refused: 0, abandoned: 0, again: 0 };
   const command = 'npx vitest run packages/workflow/test/worker-pool-random.test.ts';
   await forEachSeed({ count: SEEDS, command }, async (seed) => {
     const model = new Model(seed);

@@ -90,7 +90,18 @@ describe('P2: one dispatch of each key', () => {
     first.withdraw();
     second.withdraw();
     expect(worker.answer(worker.items[1])).toBe(true);
-    expect([first.ends, second.ends, third.ends]).toEqual([[], [], ['answered']]);
+    expect([first.ends, second.ends, third.ends]).toEqual([['replaced'], ['replaced'], ['answered']]);
+  });
+
+  test('whoever withdraws one that was replaced hears nothing of it', async () => {
+    const t = poolFixture();
+    const worker = new TestWorker(t);
+    const first = offerTurn(t, 'i');
+    const second = offerTurn(t, 'i');
+    first.withdraw();
+    await given();
+    expect(worker.answer(worker.items[0])).toBe(true);
+    expect([first.ends, second.ends]).toEqual([[], ['answered']]);
   });
 
   test('a turn, an activity and another activity of one instance are three', async () => {

@@ -399,3 +399,177 @@ test('an activity that another host registers goes there, and not to workers tha
   expect(await instance.result()).toEqual(['local x']);
   expect(worker.attempts).toEqual([]);
 });
+
+const ofTurns = { workflows: [{ name: 'stubborn', versions: [] }], activities: [], entities: [] };
+const ofBodies = { workflows: [], activities: [{ name: 'flaky', versions: [] }], entities: [] };
+
+test('attempts under one number are counted on, also when the host dies before the code has met a failure', async () => {
+  let bodies = 0;
+  const stubborn: Program = function* (ctx) {
+    return yield { all: [ctx.stubborn(() => ctx.activity('flaky'), 3)] };
+  };
+  const flaky = () => {
+    bodies += 1;
+    if (bodies < 3) throw new Error(`body ${bodies}`);
+    return 'body done';
+  };
+  await using t = await testHost();
+  const code = startWorker(t.host, { workflows: { stubborn }, filters: ofTurns });
+  const body = startWorker(t.host, { activities: { flaky }, filters: ofBodies });
+  await t.settle();
+  body.hold();
+  await t.workflows.start('stubborn', { instanceId: 'i' });
+  await t.settle();
+  code.hold();
+  body.release();
+  await t.settle();
+  await using next = await t.crash();
+  startWorker(next.host, { workflows: { stubborn }, activities: { flaky } });
+  await next.advance('20s');
+  expect(await next.workflows.result('i')).toEqual(['body done']);
+  const events = await next.host.stored.events('i', 1, 100);
+  expect(events.flatMap((event) => (event.type === 'ActivityFailed' ? [event.attempts] : []))).toEqual([1, 2]);
+});
+
+test('a failure that comes once more is none of the attempt that was asked for since', async () => {
+  let bodies = 0;
+  const stubborn: Program = function* (ctx) {
+    return yield { all: [ctx.stubborn(() => ctx.activity('flaky'), 2)] };
+  };
+  const flaky = () => {
+    bodies += 1;
+    if (bodies < 2) throw new Error(`body ${bodies}`);
+    return 'body done';
+  };
+  await using cluster = new TestCluster();
+  const a = await cluster.start('a', {});
+  const b = await cluster.start('b', {});
+  const c = await cluster.start('c', {});
+  const code = startWorker(b, { workflows: { stubborn }, filters: ofTurns });
+  const body = startWorker(b, { activities: { flaky }, filters: ofBodies });
+  await cluster.advance(1_000);
+  cluster.take('i', 'a');
+  // The answer to the first result gets lost, and the owner dies: it is sent to the next one.
+  let told = false;
+  cluster.loses = (call) => {
+    if (call === 'b→a workflow.activityEnded') {
+      told = true;
+      body.hold();
+    }
+    return told && call === 'a→b reply';
+  };
+  await a.workflows.start('stubborn', { instanceId: 'i' });
+  await cluster.advance(2_000);
+  expect(body.attempts).toHaveLength(2);
+  code.close();
+  cluster.kill('a');
+  cluster.bury('a', 'c');
+  await cluster.advance(30_000);
+  expect(cluster.calls).toContain('b→c workflow.activityEnded');
+  startWorker(b, { workflows: { stubborn }, filters: ofTurns });
+  await cluster.advance(5_000);
+  body.release();
+  await cluster.advance(30_000);
+  expect(await c.workflows.get('i')).toMatchObject({ runtimeStatus: 'completed', output: ['body done'] });
+});
+
+test('a host that did not see another for a while knows its workers again', async () => {
+  await using cluster = new TestCluster();
+  const a = await cluster.start('a', {});
+  const b = await cluster.start('b', {});
+  startWorker(b, { workflows: { greet }, activities: upper });
+  await cluster.advance(1_000);
+  cluster.placement.blind('a', 'b');
+  await cluster.advance(60_000);
+  await a.workflows.start('greet', { instanceId: 'i', input: 'ann', allowUnregistered: true });
+  cluster.take('i', 'a');
+  await cluster.advance(60_000);
+  expect(await a.workflows.get('i')).toMatchObject({ runtimeStatus: 'pending' });
+  cluster.placement.blind('a');
+  await cluster.advance(60_000);
+  expect(await a.workflows.get('i')).toMatchObject({ runtimeStatus: 'completed', output: ['ANN', 'ANN!'] });
+});
+
+test('a former owner that does not know it yet takes no turn from the next one for good', async () => {
+  await using cluster = new TestCluster();
+  const a = await cluster.start('a', {});
+  const b = await cluster.start('b', {});
+  const c = await cluster.start('c', {});
+  const worker = startWorker(b, { workflows: { greet }, activities: upper });
+  await cluster.advance(1_000);
+  cluster.take('i', 'a');
+  worker.hold();
+  await a.workflows.start('greet', { instanceId: 'i', input: 'ann' });
+  await cluster.advance(1_000);
+  expect(worker.turns).toHaveLength(1);
+  // It asks for its turn again and again, and the new owner has asked for its own.
+  cluster.bury('a', 'c');
+  await cluster.advance(1_000);
+  expect(worker.turns).toHaveLength(2);
+  await cluster.advance(30_000);
+  worker.release();
+  await cluster.advance(60_000);
+  expect(await c.workflows.get('i')).toMatchObject({ runtimeStatus: 'completed', output: ['ANN', 'ANN!'] });
+});
+
+test('a worker that comes while the host may not serve is not missed', async () => {
+  const waits: Program = function* () {
+    return yield { event: 'go' };
+  };
+  await using cluster = new TestCluster();
+  const a = await cluster.start('a', {});
+  await cluster.start('b', {});
+  const first = startWorker(a, { workflows: { waits } });
+  await cluster.advance(1_000);
+  cluster.take('i', 'a');
+  await a.workflows.start('waits', { instanceId: 'i' });
+  await cluster.advance(1_000);
+  first.close();
+  await cluster.advance(1_000);
+  await a.workflows.raiseEvent('i', 'go', 1);
+  cluster.placement.silent.add('a');
+  startWorker(a, { workflows: { waits } });
+  await cluster.advance(120_000);
+  cluster.placement.unsilence('a');
+  await cluster.advance(300_000);
+  expect(await a.workflows.get('i')).toMatchObject({ runtimeStatus: 'completed', output: 1 });
+});
+
+test('the answer of a worker that has gone is taken in, at the resume, whoever is there', async () => {
+  const once: Program = function* (ctx, name: string) {
+    ctx.status('ran');
+    yield { event: 'go' };
+    return name;
+  };
+  await using t = await testHost();
+  const first = startWorker(t.host, { workflows: { once } });
+  await t.settle();
+  first.hold();
+  await t.workflows.start('once', { instanceId: 'new', input: 'ann' });
+  await t.settle();
+  await t.workflows.suspend('new');
+  first.release();
+  await t.settle();
+  first.close();
+  await t.settle();
+  await t.workflows.raiseEvent('new', 'go');
+  await t.workflows.resume('new');
+  expect(await t.workflows.get('new')).toMatchObject({ runtimeStatus: 'running', customStatus: 'ran' });
+  const second = startWorker(t.host, { workflows: { once } });
+  await t.settle();
+  expect(await t.workflows.result('new')).toBe('ann');
+
+  await t.workflows.start('once', { instanceId: 'old', input: 'bob' });
+  await t.settle();
+  second.hold();
+  await t.workflows.raiseEvent('old', 'go');
+  await t.settle();
+  await t.workflows.suspend('old');
+  second.release();
+  await t.settle();
+  second.close();
+  await t.settle();
+  await t.workflows.raiseEvent('old', 'more');
+  await t.workflows.resume('old');
+  expect(await t.workflows.get('old')).toMatchObject({ runtimeStatus: 'completed', output: 'bob' });
+});
