@@ -38,9 +38,10 @@ import { CODE_REMINDER, RETENTION_REMINDER, START_REMINDER, TIMER_REMINDER } fro
 import type { ChildLink } from './instance-request.ts';
 import type { Context, InstanceServices } from './instance-services.ts';
 import type { InboxItem, InstanceState, ParentLink } from './instance-state.ts';
-import { HISTORY_LENGTH_MAX, NOT_REGISTERED_WAIT_MS } from './limits.ts';
+import { HISTORY_LENGTH_MAX, NOT_REGISTERED_WAIT_MS, TURN_EVENTS_BYTES_MAX, TURN_EVENTS_MAX } from './limits.ts';
 import { openWorkIn } from './open-work.ts';
 import { openCommandsIn, RERUN, REWOUND, rewoundEvents, startOf, type RerunRequest } from './repeat.ts';
+import { payloadBytes } from './payload.ts';
 import { reopenDelayMs } from './retry.ts';
 import { compareVersions } from './registry.ts';
 import { validated } from './schema.ts';
@@ -649,7 +650,7 @@ export class Execution implements CodeTurnOwner {
     const { state } = this;
     const session = this.#session!;
     const turn = new CodeTurn(this, ctx, event, traceparent);
-    const more = session.takesMany && !state.rewinding ? state.inbox.map((item) => item.event) : NO_EVENTS;
+    const more = session.takesMany && !state.rewinding ? eventsOfTurn(event, state.inbox) : NO_EVENTS;
     // What the code is given is its own: it may change it before the event is packed.
     if (session.dispatch(++state.turnId, session.takesMany ? event : owned(event), turn, more)) return turn;
     this.#turnOut = true;
@@ -971,6 +972,18 @@ export class Execution implements CodeTurnOwner {
     this.#waiters?.release();
     this.#startWaiters?.release();
   }
+}
+
+/** What goes out with an event: what waits behind it, as far as one turn takes it. */
+function eventsOfTurn(first: InputEvent, inbox: readonly InboxItem[]): readonly InputEvent[] {
+  const events: InputEvent[] = [];
+  let bytes = payloadBytes(first);
+  for (const { event } of inbox) {
+    bytes += payloadBytes(event);
+    if (bytes > TURN_EVENTS_BYTES_MAX || events.length + 1 >= TURN_EVENTS_MAX) break;
+    events.push(event);
+  }
+  return events;
 }
 
 const NO_EVENTS: readonly InputEvent[] = [];

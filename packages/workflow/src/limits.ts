@@ -66,7 +66,10 @@ export const TELL_WORKERS_TIMEOUT_MS = 5_000;
 export const ABSENT_HOSTS_MAX = 256;
 /** What one turn of code on a worker may ask for: it goes into one commit, and each timer is a reminder. */
 export const TURN_COMMANDS_MAX = 50_000;
-export const TURN_BYTES_MAX = 48 * 1024 * 1024;
+export const TURN_BYTES_MAX = 24 * 1024 * 1024;
+/** What one turn brings, unless a single event is larger: it is one message, and goes into the same commit. */
+export const TURN_EVENTS_MAX = 2_000;
+export const TURN_EVENTS_BYTES_MAX = 8 * 1024 * 1024;
 /** Instances that wait for workers go on in groups of so many, so that the first do not wait for the last. */
 export const AWAITING_WORKERS_BATCH = 64;
 

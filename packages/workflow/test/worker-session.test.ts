@@ -573,3 +573,20 @@ test('the answer of a worker that has gone is taken in, at the resume, whoever i
   await t.workflows.resume('old');
   expect(await t.workflows.get('old')).toMatchObject({ runtimeStatus: 'completed', output: 'bob' });
 });
+
+test('what waits goes out in turns that a message can hold, and nothing of it is lost', async () => {
+  const collects: Program = function* (_ctx, count: number) {
+    let length = 0;
+    for (let index = 0; index < count; index++) length += ((yield { event: 'part' }) as string).length;
+    return length;
+  };
+  await using t = await testHost();
+  await t.workflows.start('collects', { instanceId: 'i', input: 6, allowUnregistered: true });
+  for (let index = 0; index < 6; index++) await t.workflows.raiseEvent('i', 'part', 'x'.repeat(3 * 1024 * 1024));
+  const worker = startWorker(t.host, { workflows: { collects } });
+  await t.advance('10s');
+  expect(await t.workflows.result('i')).toBe(6 * 3 * 1024 * 1024);
+  const sizes = worker.turns.map(({ events }) => events.length);
+  expect(Math.max(...sizes)).toBeLessThan(6);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(7);
+});
