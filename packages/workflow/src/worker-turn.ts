@@ -4,7 +4,7 @@
 import { LimitError } from '@troupe/actors';
 import type { Command, Outcome } from './command.ts';
 import { failureOf } from './failure.ts';
-import { TURN_BYTES_MAX, TURN_COMMANDS_MAX } from './limits.ts';
+import { CUSTOM_STATUS_BYTES_MAX, TURN_BYTES_MAX, TURN_COMMANDS_MAX } from './limits.ts';
 import { checkInstanceId, checkName, checkTags } from './name.ts';
 import { checkPayload, payloadBytes } from './payload.ts';
 import type { WorkerTurn } from './worker-port.ts';
@@ -56,7 +56,7 @@ function checkCommand(command: Command): number {
       checkInstanceId(command.instanceId);
       return checked('the output of another workflow', command.output);
     case 'SetCustomStatus':
-      return checked('the custom status', command.value);
+      return checkedStatus(command.value);
     case 'SendMessage':
       return checked('a message', command.event.body);
     case 'CreateTimer':
@@ -64,6 +64,14 @@ function checkCommand(command: Command): number {
     case 'Undoing':
       return 0;
   }
+}
+
+/** It is stored again with each change of the instance's state. */
+function checkedStatus(status: unknown): number {
+  const bytes = checked('the custom status', status);
+  if (bytes > CUSTOM_STATUS_BYTES_MAX)
+    throw new LimitError(`a custom status is at most ${CUSTOM_STATUS_BYTES_MAX} bytes, this one is ${bytes}`);
+  return bytes;
 }
 
 function checked(what: string, payload: unknown): number {

@@ -336,6 +336,7 @@ test.each([
   ['a child id that is too long', (ctx) => ctx.child('leaf', 'x'.repeat(600)), /instance id/],
   ['a child without a name', (ctx) => ctx.child('', 'leaf'), /workflow name/],
   ['an event to nobody', (ctx) => ctx.send('', 'event') as unknown as number, /instance id/],
+  ['a custom status that is too large', (ctx) => (ctx.status('x'.repeat(70_000)), ctx.timer(1)), /custom status/],
   ['an activity with control characters', (ctx) => ctx.activity('a\n'), /activity name/],
 ] as [string, (ctx: Parameters<Program>[0]) => number, RegExp][])(
   'what a worker asks for and nobody can do fails the workflow: %s',
