@@ -90,9 +90,8 @@ export class InstanceState {
     return this.startedAtMs === undefined ? 'pending' : 'running';
   }
 
-  /** Its code has not run, and may yet: so it is with one that was suspended before. */
   get isPending(): boolean {
-    return this.startedAtMs === undefined && this.ended === undefined && this.stalled === undefined;
+    return this.status === 'pending';
   }
 
   /** The execution has not begun: its history begins with the start. */

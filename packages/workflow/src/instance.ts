@@ -408,7 +408,7 @@ export class Instance {
     return wait;
   }
 
-  /** … when its code has run, or will not. */
+  /** … when it is no longer pending. */
   untilStarted<T>(
     ctx: { readonly abandoned: boolean },
     read: () => T | Promise<T>,

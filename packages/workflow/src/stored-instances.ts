@@ -23,7 +23,13 @@ export class StoredInstances implements InstanceReader {
     instanceId: string,
     { signal }: { readonly signal: AbortSignal },
   ): Promise<StoredInstance | undefined> {
-    return this.#calls.until(instanceId, 'untilStartedStored', [], { signal }, ({ metadata }) => hasStarted(metadata));
+    return this.#calls.until(
+      instanceId,
+      'untilStartedStored',
+      [],
+      { signal },
+      ({ metadata }) => metadata.runtimeStatus !== 'pending',
+    );
   }
 
   async untilEnded(
@@ -43,9 +49,4 @@ export class StoredInstances implements InstanceReader {
     const entries = await this.#calls.ref(instanceId).events(from, limit);
     return entries.map((entry) => decodeEvent(entry).event);
   }
-}
-
-/** Or will not: what the wait was let go for, unless its activation went. */
-function hasStarted({ startedAt, runtimeStatus }: StoredInstance['metadata']): boolean {
-  return startedAt !== undefined || runtimeStatus === 'stalled' || isTerminal(runtimeStatus);
 }

@@ -71,17 +71,18 @@ test('who waits for the start is told when the code has run, and at once afterwa
   const waits = Array.from({ length: 20 }, () => noted(t.host.stored.untilStarted('i', { signal: never() })));
   await t.advance('59s');
   expect(new Set(waits.map(({ status }) => status))).toEqual(new Set(['waits']));
-  // Suspended before it began: it may yet.
-  await t.workflows.suspend('i');
-  await t.advance('2s');
-  expect(waits[0]!.status).toBe('waits');
   t = await t.crash();
   const later = noted(t.host.stored.untilStarted('i', { signal: never() }));
   await t.settle();
   expect(later.status).toBe('waits');
-  await t.workflows.resume('i');
+  // Suspended before it began, it is no longer pending.
+  await t.workflows.suspend('i');
   await t.settle();
-  expect(later.status).toBe('running');
+  expect(later.status).toBe('suspended');
+  await t.workflows.resume('i');
+  const last = noted(t.host.stored.untilStarted('i', { signal: never() }));
+  await t.advance('2s');
+  expect(last.status).toBe('running');
   await t.workflows.suspend('i');
   expect((await t.host.stored.untilStarted('i', { signal: never() }))!.metadata.runtimeStatus).toBe('suspended');
   await t[Symbol.asyncDispose]();

@@ -3,7 +3,8 @@
 // R1 An answer counts only for an item that is out, under the token of that dispatch. Workers that do not know of tokens send
 //    none; then the one that is out is meant, of which there is one for each instance and each activity.
 // R2 The answer to a turn is read in the dialect of the stream that the turn was sent to, not of the call that brings it.
-// R3 What counts for nothing is NOT_FOUND: workers log that, and go on.
+// R3 An answer that counts for nothing is taken and dropped: there is nothing that its worker could do about it, and some of
+//    them (Java's) end their stream upon an error. Whoever gives back what is not out hears NOT_FOUND.
 
 import { status } from '@grpc/grpc-js';
 import type { ActivityResult } from '@troupe/workflow/worker';
@@ -49,9 +50,8 @@ export const workerRpcs: readonly Rpc[] = [
               retryable: !failureDetails.isNonRetriable,
               heartbeat: undefined,
             };
-      if (!call.workers.completeActivity(instanceId, taskId, completionToken, answer)) {
-        throw notOut(`activity ${taskId} of instance ${JSON.stringify(instanceId)}`);
-      }
+      if (!call.workers.completeActivity(instanceId, taskId, completionToken, answer))
+        dropped(call, { instanceId, taskId });
       return {};
     },
   }),
@@ -66,7 +66,7 @@ export const workerRpcs: readonly Rpc[] = [
       const counts = requiresState
         ? call.workers.abandon(token)
         : call.workers.completeEntity(token, batchResultFrom(answer));
-      if (!counts) throw notOut('batch of an entity');
+      if (!counts) dropped(call, {});
       return {};
     },
   }),
@@ -92,10 +92,12 @@ function takeTurn(bytes: Buffer, call: GrpcCall): void {
   const { workers } = call;
   const { instanceId, completionToken } = codecOf('base').decode<DecodedTurn>('OrchestratorResponse', bytes);
   const inHand = workers.turnInHand(instanceId);
-  const what = `turn of instance ${JSON.stringify(instanceId)}`;
-  if (inHand === undefined || (completionToken !== '' && completionToken !== inHand.item.token)) throw notOut(what);
+  if (inHand === undefined || (completionToken !== '' && completionToken !== inHand.item.token)) {
+    dropped(call, { instanceId });
+    return;
+  }
   const { item, connection } = inHand;
-  if (!(connection instanceof WorkStream)) throw notOut(what);
+  if (!(connection instanceof WorkStream)) throw new TypeError('a turn is with a worker that no stream of ours serves');
   const part = turnIn(bytes, connection.dialect);
   // Never asked for what it was sent already: it had to be sent to another.
   if (part.requiresHistory) {
@@ -110,7 +112,8 @@ function takeTurn(bytes: Buffer, call: GrpcCall): void {
     workers.abandon(item.token);
     throw invalid(error.message);
   }
-  if (answer !== undefined && !workers.completeTurn(instanceId, item.token, turnFrom(answer, item))) throw notOut(what);
+  if (answer !== undefined && !workers.completeTurn(instanceId, item.token, turnFrom(answer, item)))
+    dropped(call, { instanceId });
 }
 
 /** There are versions of each fork between the forks: what cannot be read as one of the two is read as what both have. */
@@ -130,12 +133,17 @@ function abandon(rpc: string, message: string): UnaryRpc {
     request: `${message}Request`,
     response: `${message}Response`,
     handle: async ({ completionToken }, call) => {
-      if (!call.workers.abandon(completionToken)) throw notOut('work item of this token');
+      if (!call.workers.abandon(completionToken))
+        throw new GrpcFailure(
+          status.NOT_FOUND,
+          'no work item of this token is out, or it was given to another worker since',
+        );
       return {};
     },
   });
 }
 
-function notOut(what: string): GrpcFailure {
-  return new GrpcFailure(status.NOT_FOUND, `no ${what} is out, or it was given to another worker since`);
+/** R3 */
+function dropped({ rpc, parts }: GrpcCall, of: object): void {
+  parts.logger.debug({ rpc, ...of }, 'the answer of a worker counts for nothing: it is out no more, or with another');
 }
