@@ -57,23 +57,31 @@ export function historyEntryJson(entry: HistoryEntry, payloads: boolean): Record
   return { ...entry, details: Object.fromEntries(details) };
 }
 
-/** Dapr's metadata, made of what is stored: payloads are texts, and present only when set. */
-export function daprMetadataJson(metadata: InstanceMetadata): Record<string, unknown> {
-  const { failure } = metadata;
-  const properties: Record<string, string | undefined> = {
-    'dapr.workflow.input': payloadText(metadata.input),
-    'dapr.workflow.output': payloadText(metadata.output),
-    'dapr.workflow.custom_status': payloadText(metadata.customStatus),
+/** What Dapr's clients are told of an instance beside its name and times, made of what is stored: texts, or undefined. */
+export function daprProperties({
+  input,
+  output,
+  customStatus,
+  failure,
+}: InstanceMetadata): Readonly<Record<string, string | undefined>> {
+  return {
+    'dapr.workflow.input': payloadText(input),
+    'dapr.workflow.output': payloadText(output),
+    'dapr.workflow.custom_status': payloadText(customStatus),
     'dapr.workflow.failure.error_type': failure?.type,
     'dapr.workflow.failure.error_message': failure?.message,
     'dapr.workflow.failure.stack_trace': failure?.stack,
   };
+}
+
+/** Dapr's metadata; of the properties those that are set. */
+export function daprMetadataJson(metadata: InstanceMetadata): Record<string, unknown> {
   return {
     instanceID: metadata.instanceId,
     workflowName: metadata.workflowName,
     createdAt: metadata.createdAt,
     lastUpdatedAt: metadata.lastUpdatedAt,
     runtimeStatus: wireStatus(metadata.runtimeStatus),
-    properties,
+    properties: daprProperties(metadata),
   };
 }

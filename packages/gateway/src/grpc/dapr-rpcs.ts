@@ -2,9 +2,9 @@
 // raw text. https://docs.dapr.io/reference/api/workflow_api/
 
 import { randomUUID } from 'node:crypto';
-import { payloadText, TextPayload } from '@troupe/actors';
+import { TextPayload } from '@troupe/actors';
 import { InstanceEndedError } from '@troupe/workflow';
-import { wireStatus } from '../instance-json.ts';
+import { daprProperties, wireStatus } from '../instance-json.ts';
 import { DAPR_ID_PATTERN } from '../limits.ts';
 import { checkName } from '../request-query.ts';
 import { invalid } from './grpc-failure.ts';
@@ -114,22 +114,13 @@ async function get({ instanceId }: OfInstance, { stored }: GrpcCall): Promise<ob
   const found = await stored.describe(instanceId);
   if (found === undefined) return {};
   const { metadata } = found;
-  const { failure } = metadata;
-  const properties: Record<string, string | undefined> = {
-    'dapr.workflow.input': payloadText(metadata.input),
-    'dapr.workflow.output': payloadText(metadata.output),
-    'dapr.workflow.custom_status': payloadText(metadata.customStatus),
-    'dapr.workflow.failure.error_type': failure?.type,
-    'dapr.workflow.failure.error_message': failure?.message,
-    'dapr.workflow.failure.stack_trace': failure?.stack,
-  };
   return {
     instanceId,
     workflowName: metadata.workflowName,
     createdAt: wireDate(metadata.createdAt),
     lastUpdatedAt: wireDate(metadata.lastUpdatedAt),
     runtimeStatus: wireStatus(metadata.runtimeStatus),
-    properties: Object.fromEntries(Object.entries(properties).filter(([, text]) => text !== undefined)),
+    properties: Object.fromEntries(Object.entries(daprProperties(metadata)).filter(([, text]) => text !== undefined)),
   };
 }
 
