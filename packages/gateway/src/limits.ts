@@ -47,5 +47,3 @@ export const KEEP_ALIVE_PING_MS = 30_000;
 export const KEEP_ALIVE_PING_TIMEOUT_MS = 20_000;
 /** The text of an error travels in a header, and clients take 8 KiB of headers. */
 export const DETAIL_LENGTH_MAX = 1_024;
-/** As long as an instance id may be. */
-export const INSTANCE_ID_BYTES_MAX = 256;

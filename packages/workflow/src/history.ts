@@ -225,6 +225,11 @@ export function isCommandEvent(event: HistoryEvent): event is CommandEvent {
   return COMMAND_TYPES.has(event.type);
 }
 
+/** Whether it tells code on a worker which turns there were, what came and what it asked for. */
+export function isOfTurns(event: HistoryEvent): boolean {
+  return event.type === 'TurnBegan' || isInputEvent(event) || isCommandEvent(event);
+}
+
 /** Whether it is how an instance ended. */
 export function isEndEvent(event: HistoryEvent | undefined): boolean {
   return (

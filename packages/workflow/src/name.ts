@@ -62,6 +62,11 @@ export function childInstanceId(
   return `${short}:${parent.executionId}.${sequence}`;
 }
 
+/** The id of a child that code on a worker gave none, as the SDKs name it. */
+export function workerChildId(instanceId: string, sequence: number): string {
+  return `${instanceId}:${sequence.toString(16).padStart(4, '0')}`;
+}
+
 /** @throws {TypeError} when these cannot be the tags of an instance */
 export function checkTags(tags: Readonly<Record<string, string>>): void {
   if (typeof tags !== 'object' || tags === null || Array.isArray(tags))

@@ -4,7 +4,8 @@
 
 import { versionIn } from './activity-runner.ts';
 import type { Command } from './command.ts';
-import { isCommandEvent, isInputEvent, type CommandEvent, type EventDetails, type HistoryEvent } from './history.ts';
+import { isInputEvent, isOfTurns, type CommandEvent, type EventDetails, type HistoryEvent } from './history.ts';
+import { workerChildId } from './name.ts';
 
 /** The kind of the message that has a worker rewrite the history of an execution that failed, and then has its code go on. */
 export const REWOUND = 'executionRewound';
@@ -56,9 +57,7 @@ export function eventsUpTo(past: readonly HistoryEvent[], sequence: number): rea
   const index = past.findIndex((event) => isRepeatable(event) && event.sequence === sequence);
   if (index < 0) return undefined;
   // Attempts and suspensions were those of the source.
-  return past
-    .slice(0, index + 1)
-    .filter((event) => event.type === 'TurnBegan' || isInputEvent(event) || isCommandEvent(event));
+  return past.slice(0, index + 1).filter(isOfTurns);
 }
 
 /** The history that a rerun begins with. Children that had ended stay the source's; the others are new ones. */
@@ -76,7 +75,7 @@ export function rerunEvents(events: readonly HistoryEvent[], changes: RerunChang
       case 'ActivityScheduled':
         return { ...event, ...told, ...(isLast && input !== undefined ? { input: input.value } : undefined) };
       case 'ChildScheduled': {
-        const instanceId = (isLast ? newChildId : undefined) ?? childIdOf(newId, event.sequence);
+        const instanceId = (isLast ? newChildId : undefined) ?? workerChildId(newId, event.sequence);
         return {
           ...event,
           ...told,
@@ -86,11 +85,6 @@ export function rerunEvents(events: readonly HistoryEvent[], changes: RerunChang
       }
     }
   });
-}
-
-/** As the SDKs name a child that has no id. */
-function childIdOf(instanceId: string, sequence: number): string {
-  return `${instanceId}:${sequence.toString(16).padStart(4, '0')}`;
 }
 
 /** What was asked for and has no result, in its order. */
@@ -122,12 +116,6 @@ export function rewoundEvents(history: readonly HistoryEvent[]): readonly Histor
   }
   const [first, ...rest] = events;
   const isWhole =
-    first?.type === 'WorkflowStarted' &&
-    rest.every(
-      (event) =>
-        event.type === 'TurnBegan' ||
-        isCommandEvent(event) ||
-        (isInputEvent(event) && event.type !== 'WorkflowStarted'),
-    );
+    first?.type === 'WorkflowStarted' && rest.every((event) => isOfTurns(event) && event.type !== 'WorkflowStarted');
   return isWhole ? events : undefined;
 }

@@ -9,7 +9,7 @@ import type { Clock } from '@troupe/actors';
 import type { WorkflowCode } from './code-directory.ts';
 import { isRecorded } from './command.ts';
 import type { ExecutorAnswer, ExecutorSession, LateAnswer, OpenWork, TurnAnswer } from './executor.ts';
-import { isCommandEvent, isInputEvent, type HistoryEvent, type InputEvent, type TurnBegan } from './history.ts';
+import { isOfTurns, type HistoryEvent, type InputEvent, type TurnBegan } from './history.ts';
 import { openWorkIn } from './open-work.ts';
 import type { RunIdentity } from './run.ts';
 import type { WorkerPool } from './worker-pool.ts';
@@ -134,5 +134,6 @@ export class WorkerSession implements ExecutorSession {
 }
 
 function concernsWorkers(event: HistoryEvent): boolean {
-  return event.type === 'TurnBegan' || isInputEvent(event) || isCommandEvent(event) || event.type === 'WorkflowFailed';
+  // Code that is to be rewound is told how it failed.
+  return isOfTurns(event) || event.type === 'WorkflowFailed';
 }

@@ -40,6 +40,7 @@ export {
 } from './entity-message.ts';
 export type { ActivityResult } from './activity-runner.ts';
 export type { BufferedEvent, Command, Outcome } from './command.ts';
-export type { EventDetails, HistoryEvent, InputEvent } from './history.ts';
+export { isCommandEvent, type EventDetails, type HistoryEvent, type InputEvent } from './history.ts';
 export type { ParentLink } from './instance-state.ts';
+export { checkInstanceId, workerChildId } from './name.ts';
 export { RERUN, REWOUND } from './repeat.ts';

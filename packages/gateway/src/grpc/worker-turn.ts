@@ -6,16 +6,18 @@
 //    may be tried again under its own: workers in Python do. What is not recorded may have any.
 
 import { InstanceIdError, type Failure } from '@troupe/workflow';
-import type {
-  BufferedEvent,
-  Command,
-  EntityMessageSent,
-  HistoryEvent,
-  Outcome,
-  WorkerTurn,
-  WorkflowItem,
+import {
+  checkInstanceId,
+  isCommandEvent,
+  workerChildId,
+  type BufferedEvent,
+  type Command,
+  type EntityMessageSent,
+  type HistoryEvent,
+  type Outcome,
+  type WorkerTurn,
+  type WorkflowItem,
 } from '@troupe/workflow/worker';
-import { INSTANCE_ID_BYTES_MAX } from '../limits.ts';
 import { sentToEntity, type DecodedEntityMessage } from './entity-message.ts';
 import { failureFrom } from './failure-details.ts';
 import { ForeignEventError, rewoundHistory } from './rewound-history.ts';
@@ -157,7 +159,7 @@ class TurnReader {
     const used = new Set<number>();
     for (const events of [this.#item.past, this.#item.events]) {
       for (const event of events) {
-        if (isCommand(event)) used.add(event.sequence);
+        if (isCommandEvent(event)) used.add(event.sequence);
         else if (event.type === 'ActivityFailed' || event.type === 'ChildFailed') used.delete(event.sequence);
       }
     }
@@ -214,7 +216,7 @@ class TurnReader {
       at: this.#atMs,
       sequence,
       name: child.name,
-      instanceId: child.instanceId === '' ? this.#childId(sequence) : child.instanceId,
+      instanceId: child.instanceId === '' ? workerChildId(this.#item.instanceId, sequence) : child.instanceId,
       input: payloadOf(child.input),
       detached: false,
       details: said({
@@ -236,7 +238,7 @@ class TurnReader {
       at: this.#atMs,
       sequence,
       name: started.name,
-      instanceId: started.instanceId === '' ? this.#childId(sequence) : started.instanceId,
+      instanceId: started.instanceId === '' ? workerChildId(this.#item.instanceId, sequence) : started.instanceId,
       input: payloadOf(started.input),
       detached: true,
       details: said({
@@ -249,11 +251,6 @@ class TurnReader {
       }),
     } as const;
     this.#commands.push({ type: 'StartChild', event, version: named(version), tags: filled(tags), at: undefined });
-  }
-
-  /** As the SDKs name a child that has no id. */
-  #childId(sequence: number): string {
-    return `${this.#item.instanceId}:${sequence.toString(16).padStart(4, '0')}`;
   }
 
   #sendEntityMessage(sequence: number, message: DecodedEntityMessage): void {
@@ -329,27 +326,17 @@ function filled(tags: Readonly<Record<string, string>>): Readonly<Record<string,
   return Object.keys(tags).length === 0 ? undefined : tags;
 }
 
-function isCommand(event: HistoryEvent): event is HistoryEvent & { sequence: number } {
-  return (
-    event.type === 'ActivityScheduled' ||
-    event.type === 'TimerCreated' ||
-    event.type === 'ChildScheduled' ||
-    event.type === 'EventSent' ||
-    event.type === 'MessageSent'
-  );
-}
-
-// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
-const CONTROL_PATTERN = /[\u0000-\u001f\u007f]/;
-
 /** @throws {AnswerError} for an id that no instance can have: what is meant for it could not even be dropped */
 function checkedTarget(instanceId: string): string {
-  if (instanceId === '' || Buffer.byteLength(instanceId) > INSTANCE_ID_BYTES_MAX || CONTROL_PATTERN.test(instanceId)) {
+  try {
+    checkInstanceId(instanceId);
+    return instanceId;
+  } catch (error) {
+    if (!(error instanceof InstanceIdError)) throw error;
     throw new AnswerError(
       `the worker means an instance of an id that none can have: ${JSON.stringify(instanceId.slice(0, 64))}`,
     );
   }
-  return instanceId;
 }
 
 function describeUnknown(message: object): string {
