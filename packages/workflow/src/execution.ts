@@ -467,10 +467,12 @@ export class Execution implements CodeTurnOwner {
       for (const { sequence, attempt, result } of early ?? [])
         await this.#activityEndedLive(ctx, sequence, attempt, result);
     } else {
-      const [first, ...more] = state.inbox.splice(0, Math.max(this.#eventsOut, 1));
+      const { answer } = late;
+      const [first, ...more] = state.inbox.splice(0, this.#eventsOut);
       this.#eventsOut = 0;
       ctx.changed();
-      await this.#answeredAll(ctx, first!, more, late.answer);
+      if (answer.fault !== undefined || answer.history !== undefined) state.inbox.unshift(...more);
+      await this.answered(ctx, first!.event, first!.traceparent, answer, more);
     }
   }
 
@@ -661,18 +663,7 @@ export class Execution implements CodeTurnOwner {
     return undefined;
   }
 
-  /** Takes in what the code did with all that it was given. */
-  #answeredAll(
-    ctx: Context,
-    { event, traceparent }: InboxItem,
-    more: readonly InboxItem[],
-    answer: TurnAnswer,
-  ): Promise<void> | undefined {
-    if (answer.fault !== undefined || answer.history !== undefined) this.state.inbox.unshift(...more);
-    return this.answered(ctx, event, traceparent, answer, more);
-  }
-
-  /** Takes in what the code did with an event. */
+  /** Takes in what the code did with an event, and with `more` that it was given with it. */
   answered(
     ctx: Context,
     event: InputEvent,

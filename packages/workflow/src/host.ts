@@ -96,7 +96,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
   const workersOfHost = workersActor(() => workers);
   const pool = new WorkerPool({
     clock,
-    random: Math.random,
+    random: options.random ?? Math.random,
     logger,
     onChanged: () => workers.ownChanged(pool.summary()),
   });

@@ -6,6 +6,7 @@ import type { InstanceHistory } from './instance-history.ts';
 import type { ChildLink, StartRequest } from './instance-request.ts';
 import type { Context, InstanceServices } from './instance-services.ts';
 import type { InstanceState, ParentLink } from './instance-state.ts';
+import { openWorkIn } from './open-work.ts';
 import type { Failure } from './status.ts';
 
 export class InstanceChildren {
@@ -125,13 +126,7 @@ export class InstanceChildren {
 
 /** Children of an execution that were not detached, from its history. */
 export async function childIdsIn(history: InstanceHistory, state: InstanceState, onlyOpen: boolean): Promise<string[]> {
-  const found = new Map<number, StartedChild>();
-  for (const event of await history.past(state)) {
-    if (event.type === 'ChildScheduled') {
-      found.set(event.sequence, { instanceId: event.instanceId, attempt: 1, detached: event.detached, ended: false });
-    } else if (event.type === 'ChildCompleted' || event.type === 'ChildFailed') found.get(event.sequence)!.ended = true;
-  }
-  return idsOf(found.values(), onlyOpen);
+  return idsOf(openWorkIn(await history.past(state)).children.values(), onlyOpen);
 }
 
 function idsOf(children: Iterable<StartedChild>, onlyOpen: boolean): string[] {

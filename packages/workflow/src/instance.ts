@@ -91,11 +91,8 @@ export class Instance {
         case 'restart-if-terminal':
           if (state.ended === undefined) return exists;
           break;
-        case 'terminate-and-restart':
-          if (state.ended === undefined) this.#execution!.end(ctx, { type: 'terminated', output: undefined });
-          break;
         default:
-          if (!ifExists.replace.includes(state.status)) return exists;
+          if (ifExists !== 'terminate-and-restart' && !ifExists.replace.includes(state.status)) return exists;
           if (state.ended === undefined) this.#execution!.end(ctx, { type: 'terminated', output: undefined });
       }
     }
