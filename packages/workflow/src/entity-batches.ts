@@ -10,7 +10,8 @@ import { actor, OutcomeUnknownError, type ActorHost, type ActorRef, type Clock, 
 import type { CodeDirectory } from './code-directory.ts';
 import type { EntityOperation } from './entity-message.ts';
 import { isOutOfReach } from './errors.ts';
-import { ENTITY_BATCH_KEPT_MS, SESSION_CALL_TIMEOUT_MS, SESSION_TRIES_MAX, TURN_WAIT_MS } from './limits.ts';
+import { inTime, type Waiting } from './in-time.ts';
+import { ENTITY_BATCH_KEPT_MS, SESSION_CALL_TIMEOUT_MS, SESSION_TRIES_MAX } from './limits.ts';
 import type { WorkerDirectory } from './worker-directory.ts';
 import type { WorkerPool } from './worker-pool.ts';
 import type { EntityBatchResult } from './worker-port.ts';
@@ -27,8 +28,8 @@ export interface EntityBatch {
 /** What came of a batch. */
 export type BatchAnswer = { readonly kind: 'done'; readonly result: EntityBatchResult } | { readonly kind: 'lost' };
 
-/** … as another host tells it. `waiting`: it takes longer, ask again. */
-type WireAnswer = BatchAnswer | { readonly kind: 'waiting' };
+/** … as another host tells it. */
+type WireAnswer = BatchAnswer | Waiting;
 
 const LOST: BatchAnswer = { kind: 'lost' };
 
@@ -158,24 +159,17 @@ export class EntityBatches {
       taken = { ownerId, answer, offered };
       this.#taken.set(batchId, taken);
     }
-    return this.#inTime(taken);
+    return inTime(this.#clock, taken.answer);
   }
 
   wait(batchId: string): Promise<WireAnswer> | WireAnswer {
     const taken = this.#taken.get(batchId);
-    return taken === undefined ? LOST : this.#inTime(taken);
+    return taken === undefined ? LOST : inTime(this.#clock, taken.answer);
   }
 
   withdraw(batchId: string): void {
     this.#taken.get(batchId)?.offered.withdraw();
     this.#taken.delete(batchId);
-  }
-
-  #inTime({ answer }: Taken): Promise<WireAnswer> {
-    return new Promise((resolve, reject) => {
-      const cancel = this.#clock.setTimeout(() => resolve({ kind: 'waiting' }), TURN_WAIT_MS);
-      answer.then(resolve, reject).finally(cancel);
-    });
   }
 
   /** B3 */

@@ -12,7 +12,8 @@ import { isFault, ValidationError } from './errors.ts';
 import type { ExecutorAnswer, TurnAnswer } from './executor.ts';
 import { failureOf } from './failure.ts';
 import { decodeEvent, type HistoryEvent, type InputEvent } from './history.ts';
-import { HOSTED_SESSION_REST_MS, TURN_WAIT_MS } from './limits.ts';
+import { inTime } from './in-time.ts';
+import { HOSTED_SESSION_REST_MS } from './limits.ts';
 import type { LocalExecutor, LocalSession } from './local-executor.ts';
 import { askedOf } from './retry.ts';
 import { eventSchema, validated } from './schema.ts';
@@ -149,28 +150,23 @@ export class HostedSessions {
     const session = opening === undefined ? this.#used(sessionId) : this.#open(ownerId, sessionId, opening);
     if (session === undefined) return LOST;
     const question = `turn ${turnId}`;
-    if (session.asked === question) return this.#inTime(session);
-    session.asked = question;
-    if (session.code instanceof WorkerSession) {
-      session.answer = this.#worked(session, session.code, turnId, event, more);
-      return this.#inTime(session);
-    }
     const { code } = session;
+    if (session.asked !== question) {
+      session.asked = question;
+      session.answer =
+        code instanceof WorkerSession
+          ? this.#worked(session, code, turnId, event, more)
+          : this.#run(session, code, turnId, event);
+    }
+    return code instanceof WorkerSession ? inTime(this.#clock, session.answer!) : session.answer!;
+  }
+
+  #run(session: HostedSession, code: LocalSession, turnId: number, event: InputEvent): Promise<WireAnswer> {
     if ('sequence' in event) session.kept.delete(event.sequence);
-    session.answer = new Promise<TurnAnswer>((resolve) => {
+    return new Promise<TurnAnswer>((resolve) => {
       const receiver: ExecutorAnswer = { answer: resolve };
       code.dispatch(turnId, event, receiver);
     }).then((answer) => this.#answered(session, answer));
-    return session.answer;
-  }
-
-  /** A worker takes as long as it takes: who asks hears in time that it is at it. */
-  #inTime({ code, answer }: HostedSession): Promise<WireAnswer> {
-    if (!(code instanceof WorkerSession)) return answer!;
-    return new Promise((resolve, reject) => {
-      const cancel = this.#clock.setTimeout(() => resolve({ kind: 'waiting' }), TURN_WAIT_MS);
-      answer!.then(resolve, reject).finally(cancel);
-    });
   }
 
   async #worked(

@@ -5,6 +5,7 @@ import type { ActivityOptions } from './activity.ts';
 import { SessionBody, type Command, type Outcome } from './command.ts';
 import { NondeterminismError, NonDurableWaitError, OutsideTurnError } from './errors.ts';
 import type { OpenWork, TurnAnswer } from './executor.ts';
+import type { Waiting } from './in-time.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { RunIdentity } from './run.ts';
 import { SmallMap } from './small-map.ts';
@@ -56,8 +57,7 @@ export type WireAnswer =
       readonly began?: TurnBegan | undefined;
       readonly history?: readonly HistoryEvent[] | undefined;
     }
-  /** It takes longer: ask again. */
-  | { readonly kind: 'waiting' }
+  | Waiting
   | { readonly kind: 'fault'; readonly fault: WireFault }
   /** There is no such session, or no such code. */
   | { readonly kind: 'lost' };
