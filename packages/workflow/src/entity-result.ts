@@ -4,7 +4,7 @@
 import { LimitError, PayloadError } from '@troupe/actors';
 import { failureOf } from './failure.ts';
 import { TURN_BYTES_MAX } from './limits.ts';
-import { checkPayload, payloadBytes } from './payload.ts';
+import { checkedBytes } from './payload.ts';
 import type { EntityBatchResult } from './worker-port.ts';
 
 /**
@@ -25,14 +25,9 @@ export function acceptableBatch(result: EntityBatchResult, before: string | unde
 
 /** @throws {PayloadError} | {LimitError} */
 function check({ results, state, actions }: EntityBatchResult): void {
-  let bytes = checked('the state of an entity', state);
-  for (const result of results) if (result.ok) bytes += checked('the result of an operation', result.output);
-  for (const { input } of actions) bytes += checked('the input of what an entity asks for', input);
+  let bytes = checkedBytes(state, 'the state of an entity');
+  for (const result of results) if (result.ok) bytes += checkedBytes(result.output, 'the result of an operation');
+  for (const { input } of actions) bytes += checkedBytes(input, 'the input of what an entity asks for');
   if (bytes > TURN_BYTES_MAX)
     throw new LimitError(`the payloads of one batch are at most ${TURN_BYTES_MAX} bytes together, these are ${bytes}`);
-}
-
-function checked(what: string, payload: string | undefined): number {
-  checkPayload(payload, what);
-  return payloadBytes(payload);
 }

@@ -7,10 +7,20 @@ import { PAGE_BYTES_MAX, PAYLOAD_BYTES_MAX } from './limits.ts';
  * @throws {PayloadError} with the path of the part that does not survive
  */
 export function checkPayload(value: unknown, what: string): void {
+  if (typeof value === 'object' || typeof value === 'string') checkedBytes(value, what);
+  else checkCodec(value, what);
+}
+
+/**
+ * As {@link checkPayload}; gives about as many bytes as it takes.
+ *
+ * @throws {PayloadError}
+ */
+export function checkedBytes(value: unknown, what: string): number {
   checkCodec(value, what);
-  if (typeof value !== 'object' && typeof value !== 'string') return;
-  if (bytesOf(value, 0) > PAYLOAD_BYTES_MAX)
-    throw new PayloadError(what, '', `it is larger than ${PAYLOAD_BYTES_MAX} bytes`);
+  const bytes = bytesOf(value, 0);
+  if (bytes > PAYLOAD_BYTES_MAX) throw new PayloadError(what, '', `it is larger than ${PAYLOAD_BYTES_MAX} bytes`);
+  return bytes;
 }
 
 /** About as many bytes as it takes. */

@@ -6,7 +6,7 @@ import type { Command, Outcome } from './command.ts';
 import { failureOf } from './failure.ts';
 import { CUSTOM_STATUS_BYTES_MAX, TURN_BYTES_MAX, TURN_COMMANDS_MAX } from './limits.ts';
 import { checkInstanceId, checkName, checkTags } from './name.ts';
-import { checkPayload, payloadBytes } from './payload.ts';
+import { checkedBytes } from './payload.ts';
 import type { WorkerTurn } from './worker-port.ts';
 
 /** The turn, or that the workflow has failed. */
@@ -24,7 +24,7 @@ function check({ commands, outcome }: WorkerTurn): void {
   if (commands.length > TURN_COMMANDS_MAX)
     throw new LimitError(`a turn asks for at most ${TURN_COMMANDS_MAX} things, this one for ${commands.length}`);
   const numbers = new Set<number>();
-  let bytes = outcome === undefined ? 0 : checked('the output', valueOf(outcome));
+  let bytes = outcome === undefined ? 0 : checkedBytes(valueOf(outcome), 'the output');
   for (const command of commands) {
     bytes += checkCommand(command);
     if (!('event' in command)) continue;
@@ -41,24 +41,24 @@ function checkCommand(command: Command): number {
   switch (command.type) {
     case 'ScheduleActivity':
       checkName('activity', command.event.name);
-      return checked(`the input of activity ${command.event.name}`, command.event.input);
+      return checkedBytes(command.event.input, `the input of activity ${command.event.name}`);
     case 'StartChild':
       checkName('workflow', command.event.name);
       checkInstanceId(command.event.instanceId);
       if (command.version !== undefined) checkName('version', command.version);
       if (command.tags !== undefined) checkTags(command.tags);
-      return checked(`the input of workflow ${command.event.name}`, command.event.input);
+      return checkedBytes(command.event.input, `the input of workflow ${command.event.name}`);
     case 'SendEvent':
       checkName('event', command.event.name);
       checkInstanceId(command.event.instanceId);
-      return checked(`the payload of event ${command.event.name}`, command.event.payload);
+      return checkedBytes(command.event.payload, `the payload of event ${command.event.name}`);
     case 'TerminateOther':
       checkInstanceId(command.instanceId);
-      return checked('the output of another workflow', command.output);
+      return checkedBytes(command.output, 'the output of another workflow');
     case 'SetCustomStatus':
       return checkedStatus(command.value);
     case 'SendMessage':
-      return checked('a message', command.event.body);
+      return checkedBytes(command.event.body, 'a message');
     case 'CreateTimer':
     case 'CancelTimer':
     case 'Undoing':
@@ -68,15 +68,10 @@ function checkCommand(command: Command): number {
 
 /** It is stored again with each change of the instance's state. */
 function checkedStatus(status: unknown): number {
-  const bytes = checked('the custom status', status);
+  const bytes = checkedBytes(status, 'the custom status');
   if (bytes > CUSTOM_STATUS_BYTES_MAX)
     throw new LimitError(`a custom status is at most ${CUSTOM_STATUS_BYTES_MAX} bytes, this one is ${bytes}`);
   return bytes;
-}
-
-function checked(what: string, payload: unknown): number {
-  checkPayload(payload, what);
-  return payloadBytes(payload);
 }
 
 function valueOf(outcome: Outcome): unknown {
