@@ -4,6 +4,7 @@ import { TaskHubGrpcClient, TaskHubGrpcWorker } from '@dapr/durabletask-js';
 import { OrchestrationStatus } from '@dapr/durabletask-js/orchestration/enum/orchestration-status.enum.js';
 import { PurgeInstanceCriteria } from '@dapr/durabletask-js/orchestration/orchestration-purge-criteria.js';
 import { whenAll, whenAny } from '@dapr/durabletask-js/task/index.js';
+import { plainState } from './plain-state.mjs';
 
 export const words = {
   child: (ctx, name, input, instanceId) => ctx.callSubOrchestrator(name, input, instanceId),
@@ -13,21 +14,7 @@ export const words = {
   nowOf: (ctx) => ctx.currentUtcDateTime,
 };
 
-function plain(state) {
-  if (state === undefined) return undefined;
-  const failure = state.failureDetails;
-  return {
-    name: state.name,
-    instanceId: state.instanceId,
-    status: OrchestrationStatus[state.runtimeStatus],
-    createdAtMs: state.createdAt.getTime(),
-    updatedAtMs: state.lastUpdatedAt.getTime(),
-    input: state.serializedInput,
-    output: state.serializedOutput,
-    customStatus: state.serializedCustomStatus,
-    failure: failure && { type: failure.errorType, message: failure.message, stack: failure.stackTrace },
-  };
-}
+const plain = (state) => plainState(state, OrchestrationStatus);
 
 export function open(address, { workflows, activities }) {
   const client = new TaskHubGrpcClient(address);

@@ -14,6 +14,7 @@ import {
   whenAll,
   whenAny,
 } from '@microsoft/durabletask-js';
+import { plainState } from './plain-state.mjs';
 
 const UNLIMITED = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 };
 
@@ -112,20 +113,7 @@ function plainEntity(entity) {
 }
 
 function plain(state) {
-  if (state === undefined) return undefined;
-  const failure = state.failureDetails;
-  return {
-    name: state.name,
-    instanceId: state.instanceId,
-    status: OrchestrationStatus[state.runtimeStatus],
-    createdAtMs: state.createdAt.getTime(),
-    updatedAtMs: state.lastUpdatedAt.getTime(),
-    input: state.serializedInput,
-    output: state.serializedOutput,
-    customStatus: state.serializedCustomStatus,
-    failure: failure && { type: failure.errorType, message: failure.message, stack: failure.stackTrace },
-    tags: state.tags,
-  };
+  return state && { ...plainState(state, OrchestrationStatus), tags: state.tags };
 }
 
 export function open(address, { workflows, activities }) {
