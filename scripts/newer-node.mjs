@@ -4,7 +4,8 @@
 //   node scripts/newer-node.mjs     prints the path, fetching if needed
 
 import { execFile } from 'node:child_process';
-import { access, mkdtemp, mkdir, rename, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -31,16 +32,9 @@ export async function findNewerNode() {
   if (Number(process.versions.node.split('.')[0]) >= OLDEST_MAJOR) return process.execPath;
   const onWait = (pid) => console.error(`Waiting for process ${pid}, which fetches a newer Node …`);
   return await withLock('newer-node', onWait, async () => {
-    if (!(await isThere(FETCHED))) await fetchNode();
+    if (!existsSync(FETCHED)) await fetchNode();
     return join(FETCHED, PROGRAM);
   });
-}
-
-function isThere(path) {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 async function fetchNode() {

@@ -5,7 +5,8 @@
 
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -47,7 +48,7 @@ export async function findPython(requirementsFile) {
 /** An environment does not work elsewhere than where it was made: a file says that it is complete. */
 async function makeUnlessThere(folder, python, requirementsFile) {
   const complete = join(folder, 'complete');
-  if (await isThere(complete)) return;
+  if (existsSync(complete)) return;
   console.error(`Installing ${requirementsFile} …`);
   await rm(folder, { recursive: true, force: true });
   await mkdir(FOLDER, { recursive: true });
@@ -56,13 +57,6 @@ async function makeUnlessThere(folder, python, requirementsFile) {
   const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--requirement', requirementsFile];
   await exec(join(folder, 'bin/python'), pip, options);
   await writeFile(complete, '');
-}
-
-function isThere(path) {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
