@@ -44,7 +44,7 @@ import { weightOf } from './placement-weight.ts';
 import type { Registry } from './registry.ts';
 import { askedOf } from './retry.ts';
 import { wireOptions } from './session-wire.ts';
-import type { WorkerDirectory } from './worker-directory.ts';
+import type { WorkerDirectory } from './workers/worker-directory.ts';
 
 /** Which attempt of all: of an execution, the number of the activity. */
 export type AttemptKey = readonly [executionId: string, sequence: number];

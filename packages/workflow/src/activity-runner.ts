@@ -12,7 +12,7 @@ import { validated } from './schema.ts';
 import { SmallMap } from './small-map.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { EventDetails } from './history.ts';
-import type { WorkerPool } from './worker-pool.ts';
+import type { WorkerPool } from './workers/worker-pool.ts';
 import type { Failure } from './status.ts';
 
 /** One attempt of an activity. */

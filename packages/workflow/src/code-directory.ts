@@ -7,7 +7,7 @@ import { NotRegisteredError } from './errors.ts';
 import { nearestNames } from './name.ts';
 import { weightOf } from './placement-weight.ts';
 import { compareVersions, type Registry } from './registry.ts';
-import type { WorkerDirectory } from './worker-directory.ts';
+import type { WorkerDirectory } from './workers/worker-directory.ts';
 import type { AnyWorkflow, Retention } from './workflow.ts';
 
 /** One version of a workflow that can be run, here or elsewhere. */

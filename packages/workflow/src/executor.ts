@@ -8,7 +8,7 @@ import type { EventDetails, HistoryEvent, InputEvent, TurnBegan } from './histor
 import type { RunIdentity } from './run.ts';
 import type { SmallMap } from './small-map.ts';
 import type { Failure } from './status.ts';
-import type { ExecutionOrigin } from './worker-port.ts';
+import type { ExecutionOrigin } from './workers/worker-port.ts';
 
 /** What one event led to. */
 export interface TurnAnswer {

@@ -1,7 +1,7 @@
 import type { ActorHost } from '@troupe/actors';
 import type { WorkflowClient } from './client-interface.ts';
-import type { EntityClient } from './entity-client.ts';
-import type { InstanceReader, InstanceRepeats, WorkerHub } from './worker-port.ts';
+import type { EntityClient } from './entities/entity-client.ts';
+import type { InstanceReader, InstanceRepeats, WorkerHub } from './workers/worker-port.ts';
 
 /** A workflow that this host has code for. */
 export interface RegisteredWorkflow {

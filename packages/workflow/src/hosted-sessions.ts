@@ -12,7 +12,7 @@ import { isFault, ValidationError } from './errors.ts';
 import type { ExecutorAnswer, TurnAnswer } from './executor.ts';
 import { failureOf } from './failure.ts';
 import { decodeEvent, type HistoryEvent, type InputEvent } from './history.ts';
-import { inTime } from './in-time.ts';
+import { inTime } from './workers/in-time.ts';
 import { HOSTED_SESSION_REST_MS } from './limits.ts';
 import type { LocalExecutor, LocalSession } from './local-executor.ts';
 import { askedOf } from './retry.ts';
@@ -27,8 +27,8 @@ import {
   type WireCheck,
 } from './session-wire.ts';
 import type { ActivityOptions } from './activity.ts';
-import { WorkerSession } from './worker-session.ts';
-import type { WorkerPool } from './worker-pool.ts';
+import { WorkerSession } from './workers/worker-session.ts';
+import type { WorkerPool } from './workers/worker-pool.ts';
 import type { AnyWorkflow } from './workflow.ts';
 
 const LOST: WireAnswer = { kind: 'lost' };

@@ -1,7 +1,7 @@
 // What an execution has to do with entities: what its code says to them, and the locks that it may hold. A lock that is asked
 // for and not given back stands in the record, so that the end of the execution frees it, however it comes.
 
-import { asSentToEntity, type EntityCaller } from './entity-message.ts';
+import { asSentToEntity, type EntityCaller } from './entities/entity-message.ts';
 import type { MessageSent } from './history.ts';
 import type { Context, InstanceServices } from './instance-services.ts';
 import type { InstanceState } from './instance-state.ts';

@@ -6,7 +6,7 @@ import type { HistoryEvent } from './history.ts';
 import type { InstanceOutcome } from './instance-request.ts';
 import type { InstanceState } from './instance-state.ts';
 import type { Failure, InstanceMetadata } from './status.ts';
-import type { ExecutionOrigin } from './worker-port.ts';
+import type { ExecutionOrigin } from './workers/worker-port.ts';
 
 /** What there is to know, with payloads as they are stored. */
 export function metadataOf(

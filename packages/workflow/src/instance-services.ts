@@ -1,7 +1,7 @@
 import type { AnyActorDefinition, Clock, Logger, RecordContext } from '@troupe/actors';
 import type { ActivityResult, ActivityRunner } from './activity-runner.ts';
 import type { CodeDirectory, WorkflowCode } from './code-directory.ts';
-import type { EntityActor } from './entity-actor.ts';
+import type { EntityActor } from './entities/entity-actor.ts';
 import type { Executor } from './executor.ts';
 import type { Instance } from './instance.ts';
 import type { HostMeter } from './meter.ts';

@@ -41,7 +41,7 @@ import { BUFFERED_EVENTS_MAX, RETENTION_RETRY_MS } from './limits.ts';
 import { eventsUpTo, type RerunRequest, type RerunSource } from './repeat.ts';
 import { eventSchema } from './schema.ts';
 import type { Failure, InstanceMetadata } from './status.ts';
-import type { StoredInstance } from './worker-port.ts';
+import type { StoredInstance } from './workers/worker-port.ts';
 
 /** One instance in memory. */
 export class Instance {

@@ -17,8 +17,8 @@ import { pagesOf } from './payload.ts';
 import type { RunIdentity } from './run.ts';
 import { faultOf, openWorkOf, turnOf, type SessionOpening, type WireAnswer } from './session-wire.ts';
 import type { Failure } from './status.ts';
-import type { WorkerDirectory } from './worker-directory.ts';
-import type { ExecutionOrigin } from './worker-port.ts';
+import type { WorkerDirectory } from './workers/worker-directory.ts';
+import type { ExecutionOrigin } from './workers/worker-port.ts';
 
 /** What sessions need of their host. */
 export interface RemoteSessionServices {

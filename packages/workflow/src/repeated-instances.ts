@@ -8,7 +8,7 @@ import { refusalError } from './local-client.ts';
 import { checkInstanceId } from './name.ts';
 import { checkPayload } from './payload.ts';
 import { rerunEvents } from './repeat.ts';
-import type { InstanceRepeats, Rerun } from './worker-port.ts';
+import type { InstanceRepeats, Rerun } from './workers/worker-port.ts';
 import type { WorkflowActor } from './workflow-actor.ts';
 
 export class RepeatedInstances implements InstanceRepeats {

@@ -5,13 +5,13 @@ import type { ActivityOptions } from './activity.ts';
 import { SessionBody, type Command, type Outcome } from './command.ts';
 import { NondeterminismError, NonDurableWaitError, OutsideTurnError } from './errors.ts';
 import type { OpenWork, TurnAnswer } from './executor.ts';
-import type { Waiting } from './in-time.ts';
+import type { Waiting } from './workers/in-time.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { RunIdentity } from './run.ts';
 import { SmallMap } from './small-map.ts';
 import type { Failure } from './status.ts';
 import type { HistoryEvent, TurnBegan } from './history.ts';
-import type { ExecutionOrigin } from './worker-port.ts';
+import type { ExecutionOrigin } from './workers/worker-port.ts';
 
 /** What is to be run for whom. */
 export interface SessionOpening extends RunIdentity {

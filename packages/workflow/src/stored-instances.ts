@@ -5,7 +5,7 @@ import { decodeEvent, type HistoryEvent } from './history.ts';
 import { InstanceCalls } from './instance-calls.ts';
 import { HISTORY_PAGE_LENGTH } from './limits.ts';
 import { isTerminal } from './status.ts';
-import type { InstanceReader, StoredInstance } from './worker-port.ts';
+import type { InstanceReader, StoredInstance } from './workers/worker-port.ts';
 import type { WorkflowActor } from './workflow-actor.ts';
 
 export class StoredInstances implements InstanceReader {

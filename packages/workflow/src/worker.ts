@@ -17,7 +17,7 @@ export type {
   WorkerTurn,
   WorkflowItem,
   WorkItem,
-} from './worker-port.ts';
+} from './workers/worker-port.ts';
 export type {
   EntityClient,
   EntityCleaned,
@@ -26,8 +26,8 @@ export type {
   EntityPage,
   EntityQuery,
   EntitySignalOptions,
-} from './entity-client.ts';
-export { entityIdOf } from './entity-id.ts';
+} from './entities/entity-client.ts';
+export { entityIdOf } from './entities/entity-id.ts';
 export {
   asReceivedFromEntity,
   asSentToEntity,
@@ -37,7 +37,7 @@ export {
   type EntityMessageSent,
   type EntityOperation,
   type EntityResult,
-} from './entity-message.ts';
+} from './entities/entity-message.ts';
 export type { ActivityResult } from './activity-runner.ts';
 export type { BufferedEvent, Command, Outcome } from './command.ts';
 export { isCommandEvent, type EventDetails, type HistoryEvent, type InputEvent } from './history.ts';

@@ -1,7 +1,7 @@
 // What workflows that run on workers have to do with entities: calls, signals, locks.
 
 import { expect, test } from 'vitest';
-import { entityActor } from '../src/entity-actor.ts';
+import { entityActor } from '../src/entities/entity-actor.ts';
 import { testHost, type TestHost } from '../src/testing.ts';
 import type { EntityItem } from '../src/worker.ts';
 import { TestCluster } from './cluster.ts';

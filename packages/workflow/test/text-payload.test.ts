@@ -19,7 +19,7 @@ import { CodeDirectory } from '../src/code-directory.ts';
 import { PAYLOAD_BYTES_MAX } from '../src/limits.ts';
 import { checkPayload as checkSize, jsonLengthOf } from '../src/payload.ts';
 import { Registry } from '../src/registry.ts';
-import { WorkerPool } from '../src/worker-pool.ts';
+import { WorkerPool } from '../src/workers/worker-pool.ts';
 import { jsonText } from '../src/http-payload.ts';
 import { replayExactly, replayHistory, testHost, type TestHost } from '../src/testing.ts';
 import { TestCluster } from './cluster.ts';

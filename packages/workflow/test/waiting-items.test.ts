@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { CoveredCode, type ListedCode } from '../src/covered-code.ts';
-import { ConnectedWorker, PooledItem } from '../src/pooled-item.ts';
-import type { ActivityRequest } from '../src/pool-request.ts';
-import { WaitingItems } from '../src/waiting-items.ts';
+import { CoveredCode, type ListedCode } from '../src/workers/covered-code.ts';
+import { ConnectedWorker, PooledItem } from '../src/workers/pooled-item.ts';
+import type { ActivityRequest } from '../src/workers/pool-request.ts';
+import { WaitingItems } from '../src/workers/waiting-items.ts';
 
 /** Counts how often it is asked. */
 class CountingCode extends CoveredCode {

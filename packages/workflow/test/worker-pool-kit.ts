@@ -3,7 +3,7 @@
 import { ManualClock, SeededRandom } from '@troupe/actors/testing';
 import { expect, onTestFinished } from 'vitest';
 import type { ActivityResult } from '../src/activity-runner.ts';
-import type { PoolRequest } from '../src/pool-request.ts';
+import type { PoolRequest } from '../src/workers/pool-request.ts';
 import type {
   ActivityItem,
   EntityBatchResult,
@@ -13,8 +13,8 @@ import type {
   WorkerTurn,
   WorkflowItem,
   WorkItem,
-} from '../src/worker-port.ts';
-import { WorkerPool } from '../src/worker-pool.ts';
+} from '../src/workers/worker-port.ts';
+import { WorkerPool } from '../src/workers/worker-pool.ts';
 
 export const TURN: WorkerTurn = { commands: [], outcome: undefined };
 export const DONE: ActivityResult = { ok: true, result: undefined };

@@ -3,7 +3,7 @@
 
 import { forEachSeed, SeededRandom } from '@troupe/actors/testing';
 import { expect, test } from 'vitest';
-import type { CodeFilter, WorkerFilters, WorkItem } from '../src/worker-port.ts';
+import type { CodeFilter, WorkerFilters, WorkItem } from '../src/workers/worker-port.ts';
 import {
   given,
   idOf,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { KeptHistories } from '../src/kept-histories.ts';
+import { KeptHistories } from '../src/workers/kept-histories.ts';
 import { ABANDON_DELAY_MS_MIN, KEPT_HISTORIES_MAX, RATHER_ANOTHER_MS, TURN_LEASE_MS } from '../src/limits.ts';
-import { ConnectedWorker } from '../src/pooled-item.ts';
+import { ConnectedWorker } from '../src/workers/pooled-item.ts';
 import { given, offerActivity, offerTurn, poolFixture, TestWorker, TURN, type Fate } from './worker-pool-kit.ts';
 
 /** More than an alarm is late by. */

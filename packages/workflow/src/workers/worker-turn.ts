@@ -2,11 +2,11 @@
 // workflow with an error that says so. If it failed the turn, the worker would answer the same again for ever.
 
 import { LimitError } from '@troupe/actors';
-import type { Command, Outcome } from './command.ts';
-import { failureOf } from './failure.ts';
-import { CUSTOM_STATUS_BYTES_MAX, TURN_BYTES_MAX, TURN_COMMANDS_MAX } from './limits.ts';
-import { checkInstanceId, checkName, checkTags } from './name.ts';
-import { checkedBytes } from './payload.ts';
+import type { Command, Outcome } from '../command.ts';
+import { failureOf } from '../failure.ts';
+import { CUSTOM_STATUS_BYTES_MAX, TURN_BYTES_MAX, TURN_COMMANDS_MAX } from '../limits.ts';
+import { checkInstanceId, checkName, checkTags } from '../name.ts';
+import { checkedBytes } from '../payload.ts';
 import type { WorkerTurn } from './worker-port.ts';
 
 /** The turn, or that the workflow has failed. */

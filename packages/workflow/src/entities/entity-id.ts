@@ -1,5 +1,5 @@
-import { checkInstanceId } from './name.ts';
-import { InstanceIdError } from './errors.ts';
+import { checkInstanceId } from '../name.ts';
+import { InstanceIdError } from '../errors.ts';
 
 /**
  * The id of an entity as it is kept: `@name@key` with the name in lower case. The key is any text.

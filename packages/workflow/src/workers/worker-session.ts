@@ -6,12 +6,12 @@
 //     wherever there are workers.
 
 import type { Clock } from '@troupe/actors';
-import type { WorkflowCode } from './code-directory.ts';
-import { isRecorded } from './command.ts';
-import type { ExecutorAnswer, ExecutorSession, LateAnswer, OpenWork, TurnAnswer } from './executor.ts';
-import { isOfTurns, type HistoryEvent, type InputEvent, type TurnBegan } from './history.ts';
-import { openWorkIn } from './open-work.ts';
-import type { RunIdentity } from './run.ts';
+import type { WorkflowCode } from '../code-directory.ts';
+import { isRecorded } from '../command.ts';
+import type { ExecutorAnswer, ExecutorSession, LateAnswer, OpenWork, TurnAnswer } from '../executor.ts';
+import { isOfTurns, type HistoryEvent, type InputEvent, type TurnBegan } from '../history.ts';
+import { openWorkIn } from '../open-work.ts';
+import type { RunIdentity } from '../run.ts';
 import type { WorkerPool } from './worker-pool.ts';
 import type { ExecutionOrigin, WorkerTurn } from './worker-port.ts';
 import { acceptable } from './worker-turn.ts';

@@ -2,8 +2,8 @@ import { TextPayload, type RecordContext } from '@troupe/actors';
 import { entityIdOf } from './entity-id.ts';
 import type { EntityAction } from './entity-message.ts';
 import type { EntityServices } from './entity-services.ts';
-import { InstanceIdError } from './errors.ts';
-import { checkInstanceId, checkName } from './name.ts';
+import { InstanceIdError } from '../errors.ts';
+import { checkInstanceId, checkName } from '../name.ts';
 
 /** Has done what the operations of a batch asked for: with their commit, by durable sends. */
 export function carryOutActions(

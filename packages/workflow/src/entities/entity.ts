@@ -10,7 +10,7 @@
 //     while it holds it, and nobody else's.
 
 import type { RecordContext, RecordOpening } from '@troupe/actors';
-import { newBirth } from './birth.ts';
+import { newBirth } from '../birth.ts';
 import { carryOutActions } from './entity-actions.ts';
 import type { BatchAnswer, EntityBatch } from './entity-batches.ts';
 import { entityNameIn } from './entity-id.ts';
@@ -24,10 +24,10 @@ import {
   type WaitingMessage,
   type WaitingOperation,
 } from './entity-state.ts';
-import { ENTITY_BACKLOG_MAX, ENTITY_BATCH_LENGTH, HISTORY_PAGE_LENGTH } from './limits.ts';
-import { pagesOf } from './payload.ts';
-import { reopenDelayMs } from './retry.ts';
-import type { EntityBatchResult } from './worker-port.ts';
+import { ENTITY_BACKLOG_MAX, ENTITY_BATCH_LENGTH, HISTORY_PAGE_LENGTH } from '../limits.ts';
+import { pagesOf } from '../payload.ts';
+import { reopenDelayMs } from '../retry.ts';
+import type { EntityBatchResult } from '../workers/worker-port.ts';
 
 type Context = RecordContext<Entity>;
 

@@ -1,8 +1,8 @@
 // What is said to entities and what they say. All of it is plain data: it stands in histories and in the records of entities,
 // and travels between hosts. Inputs, results and states are text, which only workers look into.
 
-import type { MessageReceived, MessageSent } from './history.ts';
-import type { Failure } from './status.ts';
+import type { MessageReceived, MessageSent } from '../history.ts';
+import type { Failure } from '../status.ts';
 
 /** Who calls and locks entities: an execution of an instance. */
 export interface EntityCaller {

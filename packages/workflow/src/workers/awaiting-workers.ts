@@ -1,4 +1,4 @@
-import { AWAITING_WORKERS_BATCH } from './limits.ts';
+import { AWAITING_WORKERS_BATCH } from '../limits.ts';
 
 /** Instances of this host that have begun on workers, have something to do, and found no worker. */
 export class AwaitingWorkers {

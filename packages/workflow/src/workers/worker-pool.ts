@@ -20,7 +20,7 @@
 //      connects workers. These may call the pool from inside whatever it calls.
 
 import type { Clock, Logger } from '@troupe/actors';
-import type { ActivityResult } from './activity-runner.ts';
+import type { ActivityResult } from '../activity-runner.ts';
 import { Alarms } from './alarms.ts';
 import { ConnectedWorkers } from './connected-workers.ts';
 import type { ListedCode } from './covered-code.ts';
@@ -33,7 +33,7 @@ import {
   LEASE_GROWTH_MAX,
   RATHER_ANOTHER_MS,
   TURN_LEASE_MS,
-} from './limits.ts';
+} from '../limits.ts';
 import type { ActivityRequest, AnyRequest, TurnRequest } from './pool-request.ts';
 import { ConnectedWorker, ofEachKind, PooledItem, WORK_KINDS, type WorkKind } from './pooled-item.ts';
 import { WaitingItems } from './waiting-items.ts';

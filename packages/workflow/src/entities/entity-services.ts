@@ -1,7 +1,7 @@
 import type { ActorRef, AnyActorDefinition, Clock, Logger } from '@troupe/actors';
 import type { EntityActor } from './entity-actor.ts';
 import type { EntityBatches } from './entity-batches.ts';
-import type { WorkflowActor } from './workflow-actor.ts';
+import type { WorkflowActor } from '../workflow-actor.ts';
 
 /** What entities need of their host. */
 export interface EntityServices {

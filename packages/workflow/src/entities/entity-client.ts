@@ -7,11 +7,11 @@ import { ENTITY_ACTOR_TYPE } from './entity-actor.ts';
 import type { EntityDescription } from './entity.ts';
 import { entityIdOf, entityIdPrefixOf } from './entity-id.ts';
 import type { EntityCaller } from './entity-message.ts';
-import { ENTITY_PAGE_LENGTH, ENTITY_PAGE_LENGTH_MAX } from './limits.ts';
-import { checkKey, checkName } from './name.ts';
-import { checkPayload } from './payload.ts';
-import type { WorkflowActor } from './workflow-actor.ts';
-import { isTerminal } from './status.ts';
+import { ENTITY_PAGE_LENGTH, ENTITY_PAGE_LENGTH_MAX } from '../limits.ts';
+import { checkKey, checkName } from '../name.ts';
+import { checkPayload } from '../payload.ts';
+import type { WorkflowActor } from '../workflow-actor.ts';
+import { isTerminal } from '../status.ts';
 
 export interface EntitySignalOptions {
   readonly input?: string | undefined;

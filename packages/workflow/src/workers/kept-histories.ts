@@ -1,4 +1,4 @@
-import { KEPT_HISTORIES_MAX } from './limits.ts';
+import { KEPT_HISTORIES_MAX } from '../limits.ts';
 import type { ConnectedWorker } from './pooled-item.ts';
 
 interface Kept {

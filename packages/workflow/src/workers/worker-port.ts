@@ -2,12 +2,12 @@
 // is reached by a stream of work items. Whoever speaks with workers (the gRPC gateway) connects them here and hands back what
 // they answer. What is acknowledged is the engine's, what runs on a worker may be lost at any time.
 
-import type { ActivityResult } from './activity-runner.ts';
-import type { Command, Outcome } from './command.ts';
-import type { EventDetails, HistoryEvent, InputEvent } from './history.ts';
-import type { EntityAction, EntityOperation, EntityResult } from './entity-message.ts';
-import type { ParentLink } from './instance-state.ts';
-import type { Failure, InstanceMetadata } from './status.ts';
+import type { ActivityResult } from '../activity-runner.ts';
+import type { Command, Outcome } from '../command.ts';
+import type { EventDetails, HistoryEvent, InputEvent } from '../history.ts';
+import type { EntityAction, EntityOperation, EntityResult } from '../entities/entity-message.ts';
+import type { ParentLink } from '../instance-state.ts';
+import type { Failure, InstanceMetadata } from '../status.ts';
 
 /** Code by its name, and in these versions; in any if none is named. */
 export interface CodeFilter {

@@ -1,5 +1,5 @@
 import { waitAtMost, type Clock } from '@troupe/actors';
-import { TURN_WAIT_MS } from './limits.ts';
+import { TURN_WAIT_MS } from '../limits.ts';
 
 /** In place of an answer that takes longer: ask again. */
 export interface Waiting {

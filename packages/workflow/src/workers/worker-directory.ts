@@ -8,8 +8,8 @@
 
 import { actor, type ActorHost, type Clock, type HostId } from '@troupe/actors';
 import { CoveredCode } from './covered-code.ts';
-import { ABSENT_HOSTS_MAX, TELL_WORKERS_AGAIN_MS, TELL_WORKERS_TIMEOUT_MS } from './limits.ts';
-import { weightOf } from './placement-weight.ts';
+import { ABSENT_HOSTS_MAX, TELL_WORKERS_AGAIN_MS, TELL_WORKERS_TIMEOUT_MS } from '../limits.ts';
+import { weightOf } from '../placement-weight.ts';
 import type { WorkKind } from './pooled-item.ts';
 import type { WorkerSummary } from './worker-pool.ts';
 

@@ -2,10 +2,10 @@
 // batch, the worker would answer the same again for ever.
 
 import { LimitError, PayloadError } from '@troupe/actors';
-import { failureOf } from './failure.ts';
-import { TURN_BYTES_MAX } from './limits.ts';
-import { checkedBytes } from './payload.ts';
-import type { EntityBatchResult } from './worker-port.ts';
+import { failureOf } from '../failure.ts';
+import { TURN_BYTES_MAX } from '../limits.ts';
+import { checkedBytes } from '../payload.ts';
+import type { EntityBatchResult } from '../workers/worker-port.ts';
 
 /**
  * What a worker made of a batch, or that its operations have failed and done nothing.

@@ -3,7 +3,7 @@
 import type { Alarmed } from './alarms.ts';
 import { Link } from './chain.ts';
 import { CoveredCode, type ListedCode } from './covered-code.ts';
-import { LEFT_TO_OTHER_KIND_MAX } from './limits.ts';
+import { LEFT_TO_OTHER_KIND_MAX } from '../limits.ts';
 import type { AnyRequest } from './pool-request.ts';
 import type { ItemInHand, WorkerConnection, WorkItem } from './worker-port.ts';
 

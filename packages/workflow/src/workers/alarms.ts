@@ -1,5 +1,5 @@
 import type { CancelTimeout, Clock } from '@troupe/actors';
-import { ALARM_GRAIN_MS } from './limits.ts';
+import { ALARM_GRAIN_MS } from '../limits.ts';
 
 /** Something that has one alarm at a time. */
 export interface Alarmed {

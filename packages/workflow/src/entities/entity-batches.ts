@@ -7,14 +7,14 @@
 // B3  What was taken for a host that is no member any more is withdrawn.
 
 import { actor, OutcomeUnknownError, type ActorHost, type ActorRef, type Clock, type HostId } from '@troupe/actors';
-import type { CodeDirectory } from './code-directory.ts';
+import type { CodeDirectory } from '../code-directory.ts';
 import type { EntityOperation } from './entity-message.ts';
-import { isOutOfReach } from './errors.ts';
-import { inTime, type Waiting } from './in-time.ts';
-import { ENTITY_BATCH_KEPT_MS, SESSION_CALL_TIMEOUT_MS, SESSION_TRIES_MAX } from './limits.ts';
-import type { WorkerDirectory } from './worker-directory.ts';
-import type { WorkerPool } from './worker-pool.ts';
-import type { EntityBatchResult } from './worker-port.ts';
+import { isOutOfReach } from '../errors.ts';
+import { inTime, type Waiting } from '../workers/in-time.ts';
+import { ENTITY_BATCH_KEPT_MS, SESSION_CALL_TIMEOUT_MS, SESSION_TRIES_MAX } from '../limits.ts';
+import type { WorkerDirectory } from '../workers/worker-directory.ts';
+import type { WorkerPool } from '../workers/worker-pool.ts';
+import type { EntityBatchResult } from '../workers/worker-port.ts';
 
 /** Operations that an entity wants run, and the state on which. Plain data. */
 export interface EntityBatch {

@@ -1,4 +1,4 @@
-import type { ActivityResult } from './activity-runner.ts';
+import type { ActivityResult } from '../activity-runner.ts';
 import type { ActivityItem, EntityBatchResult, EntityItem, WorkerTurn, WorkflowItem, WorkItem } from './worker-port.ts';
 
 /** No worker that is connected may take it, or another was offered in its place. */
