@@ -1,0 +1,49 @@
+import { TroupeError } from '@troupe/actors';
+
+/** Something that came is no event: not JSON, no CloudEvent, without an id. It will never be one. */
+export class EventFormatError extends TroupeError {
+  override readonly name = 'EventFormatError';
+  readonly code = 'event_format';
+}
+
+/** A source that cannot work as it is configured; the message says what to do. */
+export class SourceError extends TroupeError {
+  override readonly name = 'SourceError';
+  readonly code = 'source_unfit';
+}
+
+/** Another host reads this source now. */
+export class StaleReaderError extends TroupeError {
+  override readonly name = 'StaleReaderError';
+  readonly code = 'stale_reader';
+}
+
+/** Thrown by a mapping, a filter or a schema: this may go well later. The event is tried again as after any transient failure. */
+export class TryLaterError extends TroupeError {
+  override readonly name = 'TryLaterError';
+  readonly code = 'try_later';
+}
+
+/** The event names an instance that somebody else created, or one of another workflow. */
+export class InstanceConflictError extends TroupeError {
+  override readonly name = 'InstanceConflictError';
+  readonly code = 'instance_conflict';
+  readonly instanceId: string;
+
+  constructor(instanceId: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.instanceId = instanceId;
+  }
+}
+
+/** There is no trigger of this name. */
+export class TriggerNotFoundError extends TroupeError {
+  override readonly name = 'TriggerNotFoundError';
+  readonly code = 'trigger_not_found';
+}
+
+/** There is no such dead letter. */
+export class DeadLetterNotFoundError extends TroupeError {
+  override readonly name = 'DeadLetterNotFoundError';
+  readonly code = 'dead_letter_not_found';
+}

@@ -1,0 +1,22 @@
+// The public surface of @troupe/triggers. Each kind of source is an entry point of its own.
+
+export type { RawMessage, TriggerEvent } from './trigger-event.ts';
+export type {
+  EventOutcome,
+  Settlement,
+  Source,
+  SourceContext,
+  SourceCursor,
+  SourceMessage,
+  SourceReader,
+} from './source.ts';
+export type { HttpAnswer, HttpRequest } from './http-exchange.ts';
+export {
+  DeadLetterNotFoundError,
+  EventFormatError,
+  InstanceConflictError,
+  SourceError,
+  StaleReaderError,
+  TriggerNotFoundError,
+  TryLaterError,
+} from './errors.ts';

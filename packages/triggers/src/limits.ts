@@ -1,0 +1,30 @@
+// Every limit of this package with its reason. Units stand in the names.
+
+/** Events of one trigger that are worked at at once on one host: enough to fill a group commit. */
+export const CONCURRENCY_DEFAULT = 32;
+export const CONCURRENCY_MAX = 10_000;
+/** Attempts at an event before it becomes a dead letter. */
+export const ATTEMPTS_DEFAULT = 5;
+export const ATTEMPTS_MAX = 1_000;
+/** Pauses between them: each twice as long as the one before, and up to a quarter shorter, so that many do not come at once. */
+export const BACK_OFF_MS_MIN = 200;
+export const BACK_OFF_MS_MAX = 30_000;
+/** How often the health of the runtime is looked at while it is bad. */
+export const UNHEALTHY_PAUSE_MS = 500;
+/** How often a host looks whether a source that runs on one host is its own. */
+export const OWNER_CHECK_INTERVAL_MS = 1_000;
+/** A source that ended by a failure is opened again after this long. */
+export const REOPEN_DELAY_MS_MIN = 500;
+export const REOPEN_DELAY_MS_MAX = 30_000;
+/** How long a stop waits for the events that are worked at. */
+export const STOP_GRACE_MS = 10_000;
+/** How long the key of a start is kept after its instance is gone: longer than any source redelivers. */
+export const DEDUP_FOR_MS_DEFAULT = 7 * 24 * 60 * 60 * 1000;
+export const DEDUP_FOR_MS_MAX = 366 * 24 * 60 * 60 * 1000;
+/** A name is part of paths, of durable consumers' names and of ids of actors. */
+export const TRIGGER_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+/** Dead letters of a page. */
+export const DEAD_LETTER_PAGE_DEFAULT = 50;
+export const DEAD_LETTER_PAGE_MAX = 1_000;
+/** A message for people. */
+export const ERROR_MESSAGE_LENGTH_MAX = 8_192;
