@@ -1,5 +1,10 @@
 // Every limit of this package with its reason. Units stand in the names.
 
+/**
+ * The output, or the failure, that is told of an instance that ends. It stands in the commit of the end beside that of the
+ * history, then in the outbox until it is taken, and in the state of whoever took it; those are stored whole.
+ */
+export const ENDING_PART_BYTES_MAX = 256 * 1024;
 /** An instance id is part of a path and of keys. */
 export const INSTANCE_ID_BYTES_MAX = 256;
 /** A workflow, activity or event name is part of paths, keys and metrics. */
