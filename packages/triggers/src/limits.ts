@@ -40,3 +40,6 @@ export const ATTRIBUTES_MAX = 64;
 export const JSON_DEPTH_MAX = 400;
 export const BATCH_LENGTH_MAX = 1_000;
 export const TAG_LENGTH_MAX = 256;
+/** A sender over HTTP is answered within this long: common timeouts are 10 s and more. What is not settled then goes on. */
+export const HTTP_ANSWER_MS = 8_000;
+export const HTTP_RETRY_AFTER_S = 1;
