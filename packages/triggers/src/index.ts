@@ -20,3 +20,7 @@ export {
   TriggerNotFoundError,
   TryLaterError,
 } from './errors.ts';
+// Events as CloudEvents, for those who export dead letters or bring a source of their own.
+export { isBatch, readBatch, readEvent, type BatchElement } from './cloud-event.ts';
+export { writeBatch, writeBinary, writeStructured, type BinaryEvent } from './cloud-event-writer.ts';
+export { defaultInstanceId, eventTags } from './event-id.ts';

@@ -28,3 +28,17 @@ export const DEAD_LETTER_PAGE_DEFAULT = 50;
 export const DEAD_LETTER_PAGE_MAX = 1_000;
 /** A message for people. */
 export const ERROR_MESSAGE_LENGTH_MAX = 8_192;
+/** As the engine has it. */
+export const TAG_LENGTH_MAX = 256;
+
+// ── Events ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** CloudEvents asks for 20; extensions that are in use have a few more. */
+export const ATTRIBUTE_NAME_LENGTH_MAX = 64;
+/** Attributes route and name. What is longer is data. */
+export const ATTRIBUTE_LENGTH_MAX = 4_096;
+export const ATTRIBUTES_MAX = 64;
+/** As the gateway's: below the depth that the actors' codec refuses, and below what a recursive schema can follow. */
+export const JSON_DEPTH_MAX = 400;
+/** Events of one batch: each is started before the batch is acknowledged. */
+export const BATCH_LENGTH_MAX = 1_000;
