@@ -42,3 +42,14 @@ export const ATTRIBUTES_MAX = 64;
 export const JSON_DEPTH_MAX = 400;
 /** Events of one batch: each is started before the batch is acknowledged. */
 export const BATCH_LENGTH_MAX = 1_000;
+
+// ── Signatures ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** How far the time of a signed request may be from now, both ways: what Standard Webhooks, Stripe and Slack say. */
+export const REPLAY_TOLERANCE_MS = 5 * 60 * 1000;
+/** A few signatures of a hundred characters. */
+export const SIGNATURE_HEADER_LENGTH_MAX = 4_096;
+/** Senders that change their secret sign with two. Each costs a comparison, some of a public key. */
+export const SIGNATURES_MAX = 16;
+/** Keys in files are a few hundred bytes. */
+export const SECRET_BYTES_MAX = 64 * 1024;
