@@ -19,17 +19,17 @@ const HASH_LENGTH = 26;
  */
 export function defaultInstanceId(source: string, id: string): string {
   const readable = id.includes('/') ? undefined : escaped(`${source}/${id}`);
-  return readable !== undefined && readable.length <= DEFAULT_ID_BYTES_MAX ? readable : `ce-${hash(source, id)}`;
+  return readable !== undefined && readable.length <= DEFAULT_ID_BYTES_MAX ? readable : `ce-${shortHash(source, id)}`;
 }
 
-/** The key that makes the start of a workflow by an event happen once: the same whatever trigger and transport it came by. */
-export function startKey(source: string, id: string, workflowName: string): string {
-  return digest(source, id, workflowName).toString('hex');
+/** The key that makes a deed (as the start of a workflow) happen once per event, whatever trigger and transport it came by. */
+export function eventKey(source: string, id: string, deed: string): string {
+  return digest(source, id, deed).toString('hex');
 }
 
 /** The id of an event that came without one: a hash of its data, as JSON has it in RFC 8785; of the bytes of binary data. */
 export function contentId(data: unknown): string {
-  return hash(data instanceof Uint8Array ? data : data === undefined ? '' : canonicalJson(data));
+  return shortHash(data instanceof Uint8Array ? data : data === undefined ? '' : canonicalJson(data));
 }
 
 /** The tags by which the instances of an event are found. A value that cannot be a tag is cut, with `~` and its hash. */
@@ -52,7 +52,7 @@ function tagOf(value: string): string {
     .slice(0, TAG_LENGTH_MAX - MARK_LENGTH)
     .toWellFormed()
     .replace(CONTROL, '');
-  return `${beginning}~${hash(value)}`;
+  return `${beginning}~${shortHash(value)}`;
 }
 
 const CONTROL_OR_MARK = new RegExp(`\\p{Cc}|~[a-z2-7]{${HASH_LENGTH}}$`, 'u');
@@ -73,7 +73,8 @@ function digest(...parts: readonly (string | Uint8Array)[]): Buffer {
   return sum.digest();
 }
 
-function hash(...parts: readonly (string | Uint8Array)[]): string {
+/** 26 characters that no two values share. */
+export function shortHash(...parts: readonly (string | Uint8Array)[]): string {
   return base32(digest(...parts)).slice(0, HASH_LENGTH);
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { canonicalJson } from '../src/canonical-json.ts';
-import { contentId, defaultInstanceId, eventTags, startKey } from '../src/event-id.ts';
+import { contentId, defaultInstanceId, eventTags, eventKey } from '../src/event-id.ts';
 import { jsonValues } from './event-kit.ts';
 
 describe('the default instance id', () => {
@@ -32,7 +32,7 @@ describe('the default instance id', () => {
 
   test('never changes', () => {
     expect(defaultInstanceId('/s', 'a/b')).toBe('ce-eskegloslxfxvjs245wrpmmayq');
-    expect(startKey('/s', 'a', 'order')).toBe(createHash('sha256').update('/s\0a\0order').digest('hex'));
+    expect(eventKey('/s', 'a', 'order')).toBe(createHash('sha256').update('/s\0a\0order').digest('hex'));
     expect(contentId({ b: 1, a: [true, null] })).toBe(contentId({ a: [true, null], b: 1 }));
     expect(contentId({ a: 1 })).toBe('afnl2724yv5c3wklowipaswybb');
   });
@@ -49,8 +49,8 @@ test('other events have other instance ids and keys', () => {
     fc.property(parts, parts, parts, parts, (source, id, otherSource, otherId) => {
       fc.pre(source !== otherSource || id !== otherId);
       expect(defaultInstanceId(source, id)).not.toBe(defaultInstanceId(otherSource, otherId));
-      expect(startKey(source, id, 'w')).not.toBe(startKey(otherSource, otherId, 'w'));
-      expect(startKey(source, id, otherId)).not.toBe(startKey(otherSource, id, 'w2'));
+      expect(eventKey(source, id, 'w')).not.toBe(eventKey(otherSource, otherId, 'w'));
+      expect(eventKey(source, id, otherId)).not.toBe(eventKey(otherSource, id, 'w2'));
     }),
     { numRuns: 5_000 },
   );
@@ -60,7 +60,7 @@ test('instance ids have up to 128 bytes of a small alphabet', () => {
   fc.assert(
     fc.property(parts, parts, (source, id) => {
       expect(defaultInstanceId(source, id)).toMatch(/^[A-Za-z0-9_.=-]{1,128}$/);
-      expect(startKey(source, id, source)).toMatch(/^[\da-f]{64}$/);
+      expect(eventKey(source, id, source)).toMatch(/^[\da-f]{64}$/);
     }),
   );
 });
