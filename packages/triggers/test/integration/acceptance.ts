@@ -66,7 +66,15 @@ export async function acceptance<S extends OriginServer>(
 }
 
 /** Whether all is as promised. */
-export function isClean({ directed, doubled, events, instances, lost, redelivered, unacknowledged }: Acceptance): boolean {
+export function isClean({
+  directed,
+  doubled,
+  events,
+  instances,
+  lost,
+  redelivered,
+  unacknowledged,
+}: Acceptance): boolean {
   const exact = instances === events && lost.length === 0 && doubled.length === 0;
   return exact && (unacknowledged ?? 0) === 0 && redelivered === directed;
 }
@@ -110,8 +118,9 @@ async function publishAndKill(
 async function killSomewhere({ evidence, host }: TriggerHosts, after: number): Promise<void> {
   await eventually(
     `${after} messages are settled`,
-    () => evidence.settled().filter(({ by }) => by === host.by).length >= after,
+    () => !host.running || evidence.settled().filter(({ by }) => by === host.by).length >= after,
   );
+  if (!host.running) throw new Error(`${host.by} ended by itself`);
   await host.kill();
 }
 

@@ -2,13 +2,16 @@
 
 import { appendFileSync, closeSync, existsSync, openSync, readSync } from 'node:fs';
 
-const READ_BYTES = 1024 * 1024;
+const READ_BYTES = 256 * 1024;
+const LINE_FEED = 0x0a;
 
 export class JsonLines<T> {
   readonly #path: string;
+  /** Where each line ends that has been seen, after its line feed. */
+  readonly #ends: number[] = [];
+  readonly #buffer = Buffer.allocUnsafe(READ_BYTES);
   readonly #all: T[] = [];
   #offset = 0;
-  #rest = '';
 
   constructor(path: string) {
     this.#path = path;
@@ -18,26 +21,46 @@ export class JsonLines<T> {
     appendFileSync(this.#path, `${JSON.stringify(value)}\n`);
   }
 
-  /** Everything that has been appended, by whomever. A last line that is still being written is left for later. */
-  all(): readonly T[] {
-    if (!existsSync(this.#path)) return this.#all;
+  /** How many have been appended, by whomever. A last one that is still being written is left for later. */
+  count(): number {
+    if (!existsSync(this.#path)) return 0;
     const file = openSync(this.#path, 'r');
-    const buffer = Buffer.allocUnsafe(READ_BYTES);
-    // A character of several bytes may lie across two reads.
-    const decoder = new TextDecoder();
     try {
       for (;;) {
-        const length = readSync(file, buffer, 0, buffer.length, this.#offset);
-        this.#rest += decoder.decode(buffer.subarray(0, length), { stream: true });
-        if (length === 0) break;
+        const length = readSync(file, this.#buffer, 0, READ_BYTES, this.#offset);
+        if (length === 0) return this.#ends.length;
+        const read = this.#buffer.subarray(0, length);
+        for (let at = read.indexOf(LINE_FEED); at >= 0; at = read.indexOf(LINE_FEED, at + 1)) {
+          this.#ends.push(this.#offset + at + 1);
+        }
         this.#offset += length;
       }
     } finally {
       closeSync(file);
     }
-    const lines = this.#rest.split('\n');
-    this.#rest = lines.pop()!;
-    for (const line of lines) this.#all.push(JSON.parse(line) as T);
+  }
+
+  /** One of those that were counted, by its number from 0. */
+  read(number: number): T {
+    const begin = number === 0 ? 0 : this.#ends[number - 1]!;
+    const line = Buffer.allocUnsafe(this.#ends[number]! - begin);
+    const file = openSync(this.#path, 'r');
+    try {
+      for (let length = 0; length < line.length;) {
+        const read = readSync(file, line, length, line.length - length, begin + length);
+        if (read === 0) throw new Error(`${this.#path} is shorter than it was`);
+        length += read;
+      }
+    } finally {
+      closeSync(file);
+    }
+    return JSON.parse(line.toString()) as T;
+  }
+
+  /** All that have been appended; kept in memory. */
+  all(): readonly T[] {
+    for (let number = this.#all.length, count = this.count(); number < count; number++)
+      this.#all.push(this.read(number));
     return this.#all;
   }
 }

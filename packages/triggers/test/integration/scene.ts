@@ -24,7 +24,8 @@ export class Scene {
 
   async publish(numbers: readonly number[], options?: PublishOptions): Promise<readonly Published[]> {
     const published = await this.origin.publish(numbers, this.hosts, options);
-    if (published.length !== numbers.length) throw new Error(`${published.length} events for ${numbers.length} numbers`);
+    if (published.length !== numbers.length)
+      throw new Error(`${published.length} events for ${numbers.length} numbers`);
     this.#published.push(...published);
     return published;
   }
@@ -37,12 +38,12 @@ export class Scene {
   /** Until every event that was published has an instance that has ended, and the origin holds nothing for us. */
   async done(timeoutMs?: number): Promise<void> {
     const events = this.#published.length;
-    await eventually(
+    await this.#until(
       `${events} instances have ended`,
       async () => {
         const { all, ended } = await this.hosts.running[0]!.ask.progress('take');
         if (all >= events && ended >= events) return true;
-        throw new Error(`${all} instances of ${events}, ${ended} have ended\n${await this.#logs()}`);
+        throw new Error(`${all} instances of ${events}, ${ended} have ended`);
       },
       timeoutMs,
     );
@@ -51,31 +52,31 @@ export class Scene {
 
   /** Until the origin holds nothing for us. */
   async acknowledged(): Promise<void> {
-    await eventually('all is acknowledged', async () => {
+    await this.#until('all is acknowledged', async () => {
       const unacknowledged = (await this.origin.unacknowledged()) ?? 0;
       if (unacknowledged === 0) return true;
-      throw new Error(`${unacknowledged} are not\n${await this.#logs()}`);
+      throw new Error(`${unacknowledged} are not`);
     });
   }
 
   /** Until this many messages were settled, in all lives. */
   async settled(count: number): Promise<void> {
-    await eventually(`${count} messages are settled`, async () => {
+    await this.#until(`${count} messages are settled`, async () => {
       const settled = this.hosts.evidence.settled().length;
       if (settled >= count) return true;
-      throw new Error(`${settled} are\n${await this.#logs()}`);
+      throw new Error(`${settled} are`);
     });
   }
 
   /** Until each event that was published is a dead letter, in the order of publication. */
   async deadLetters(): Promise<readonly FoundDeadLetter[]> {
-    return await eventually('all are dead letters', async () => {
+    return await this.#until('all are dead letters', async () => {
       const found = await this.hosts.running[0]!.ask.deadLetters();
       const letters = this.#published.map(({ id, source }) =>
         found.find(({ event }) => event?.id === id && event.source === source),
       );
       if (found.length === letters.length && letters.every((letter) => letter !== undefined)) return letters;
-      throw new Error(`there are ${JSON.stringify(found)}\n${await this.#logs()}`);
+      throw new Error(`there are ${JSON.stringify(found)}`);
     });
   }
 
@@ -98,6 +99,22 @@ export class Scene {
     const judged = verdict(this.#published, instances, this.hosts.evidence, await this.origin.unacknowledged());
     expect(judged).toMatchObject({ instances: this.#published.length, lost: [], doubled: [] });
     expect(judged.unacknowledged ?? 0).toBe(0);
+  }
+
+  /** Looks again until `look` gives something else than `undefined`; not any longer when no host is left to change that. */
+  async #until<T>(what: string, look: () => Promise<T>, timeoutMs?: number): Promise<T> {
+    try {
+      const seen = await eventually(
+        what,
+        async () => (this.hosts.running.length === 0 ? { seen: undefined } : { seen: await look() }),
+        timeoutMs,
+      );
+      if (seen.seen === undefined) throw new Error(`${what}: no host runs any more`);
+      return seen.seen;
+    } catch (error) {
+      const { cause } = error as Error;
+      throw new Error(`${String(error)}\n${String(cause)}\n${await this.#logs()}`, { cause: error });
+    }
   }
 
   async #logs(): Promise<string> {

@@ -32,6 +32,10 @@ const TRACEPARENT = `00-${TRACE_ID}-00f067aa0ba902b7-01`;
 
 /** Runs all that is expected of a kind. */
 export function sourceSuite<S extends OriginServer>(kit: SourceKit<S>): void {
+  describe(`a source of kind ${kit.kind}`, { timeout: TIMEOUT_MS }, () => sourceTests(kit));
+}
+
+function sourceTests<S extends OriginServer>(kit: SourceKit<S>): void {
   const { durable = true, kind, padding = true, runsOn, trace = true, valueAt } = kit;
   let server: S;
   let scenes = 0;
@@ -58,7 +62,7 @@ export function sourceSuite<S extends OriginServer>(kit: SourceKit<S>): void {
     return new Scene(origin, hosts);
   }
 
-  test('each event starts one instance, whatever is killed and published twice', { timeout: TIMEOUT_MS }, async () => {
+  test('each event starts one instance, whatever is killed and published twice', async () => {
     const result = await acceptance(kit, server, newName(), ACCEPTANCE);
     if (results !== undefined) appendFileSync(results, `${JSON.stringify(result)}\n`);
     expect(result).toMatchObject({ instances: ACCEPTANCE.events, lost: [], doubled: [] });
@@ -113,7 +117,11 @@ export function sourceSuite<S extends OriginServer>(kit: SourceKit<S>): void {
     await at.hosts.ready();
     await at.publish([1]);
     const [letter] = await at.deadLetters();
-    expect(letter).toMatchObject({ reason: 'exhausted', attempts: 3, error: { name: 'TryLaterError', message: 'not now' } });
+    expect(letter).toMatchObject({
+      reason: 'exhausted',
+      attempts: 3,
+      error: { name: 'TryLaterError', message: 'not now' },
+    });
     expect(evidence.attempts()).toHaveLength(3);
     await at.acknowledged();
 
@@ -138,13 +146,17 @@ export function sourceSuite<S extends OriginServer>(kit: SourceKit<S>): void {
     await at.publish([1, 2]);
     const letters = await at.deadLetters();
     for (const { attempts, error, reason } of letters) {
-      expect({ attempts, error, reason }).toMatchObject({ attempts: 1, error: { name: 'ValidationError' }, reason: 'permanent' });
+      expect({ attempts, error, reason }).toMatchObject({
+        attempts: 1,
+        error: { name: 'ValidationError' },
+        reason: 'permanent',
+      });
     }
     await at.acknowledged();
     // They outlive their host.
     await host.kill();
     await host.start({ rule: 'start' });
-    expect(await host.ask.deadLetters()).toEqual(letters);
+    expect(await at.deadLetters()).toEqual(letters);
     for (const { id } of letters) expect(await host.ask.retry(id)).toBe('started');
     await at.done();
     await at.expectRight();
@@ -166,7 +178,7 @@ export function sourceSuite<S extends OriginServer>(kit: SourceKit<S>): void {
     expect(await host.ask.deadLetters()).toEqual([]);
   });
 
-  test('a backlog goes through bounded memory, a few at a time', { timeout: TIMEOUT_MS }, async () => {
+  test('a backlog goes through bounded memory, a few at a time', async () => {
     const { events, paddingBytes } = BACKLOG;
     const at = await scene({ concurrency: FEW });
     const { host } = at.hosts;
@@ -207,7 +219,7 @@ export function sourceSuite<S extends OriginServer>(kit: SourceKit<S>): void {
     expect(await host.stop()).toEqual({ code: 0, signal: null });
   });
 
-  test('a restart of the server is lived through', { timeout: TIMEOUT_MS }, async ({ skip }) => {
+  test('a restart of the server is lived through', async ({ skip }) => {
     if (server.restart === undefined) return skip('there is no server');
     const at = await scene({ concurrency: FEW });
     await at.hosts.host.start();
@@ -231,7 +243,7 @@ export function sourceSuite<S extends OriginServer>(kit: SourceKit<S>): void {
       await nats?.end();
     });
 
-    test.runIf(runsOn === 'every-host')('they share the events', { timeout: TIMEOUT_MS }, async () => {
+    test.runIf(runsOn === 'every-host')('they share the events', async () => {
       const at = await scene({ count: 2, nats: nats.urls, concurrency: FEW });
       const { evidence, hosts } = at.hosts;
       await Promise.all(hosts.map((host) => host.start()));
@@ -251,21 +263,25 @@ export function sourceSuite<S extends OriginServer>(kit: SourceKit<S>): void {
       await at.expectRight();
     });
 
-    test.runIf(runsOn === 'one-host')('one reads, and when it is killed the other goes on', { timeout: TIMEOUT_MS }, async () => {
-      const at = await scene({ count: 2, nats: nats.urls, concurrency: FEW });
-      const { hosts } = at.hosts;
-      await Promise.all(hosts.map((host) => host.start()));
-      await at.hosts.ready();
-      await at.publish(range(0, 50));
-      await at.done();
-      const reports = await Promise.all(hosts.map(({ ask }) => ask.report()));
-      expect(reports.map(({ open }) => open).sort()).toEqual([false, true]);
-      const more = at.publish(range(50, 100));
-      await at.settled(60);
-      await hosts[reports.findIndex(({ open }) => open)]!.kill();
-      await more;
-      await at.done();
-      await at.expectRight();
-    });
+    test.runIf(runsOn === 'one-host')(
+      'one reads, and when it is killed the other goes on',
+      { timeout: TIMEOUT_MS },
+      async () => {
+        const at = await scene({ count: 2, nats: nats.urls, concurrency: FEW });
+        const { hosts } = at.hosts;
+        await Promise.all(hosts.map((host) => host.start()));
+        await at.hosts.ready();
+        await at.publish(range(0, 50));
+        await at.done();
+        const reports = await Promise.all(hosts.map(({ ask }) => ask.report()));
+        expect(reports.map(({ open }) => open).sort()).toEqual([false, true]);
+        const more = at.publish(range(50, 100));
+        await at.settled(60);
+        await hosts[reports.findIndex(({ open }) => open)]!.kill();
+        await more;
+        await at.done();
+        await at.expectRight();
+      },
+    );
   });
 }

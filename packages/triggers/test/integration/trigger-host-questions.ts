@@ -46,7 +46,10 @@ export class TriggerHostQuestions {
   async progress(workflowName: string): Promise<{ readonly all: number; readonly ended: number }> {
     const counts = Object.entries(await this.#host.workflows.count({ workflowName }));
     const sum = (rows: typeof counts): number => rows.reduce((total, [, count]) => total + count, 0);
-    return { all: sum(counts), ended: sum(counts.filter(([status]) => isTerminal(status as InstanceSummary['runtimeStatus']))) };
+    return {
+      all: sum(counts),
+      ended: sum(counts.filter(([status]) => isTerminal(status as InstanceSummary['runtimeStatus']))),
+    };
   }
 
   async instances(workflowName: string): Promise<readonly FoundInstance[]> {

@@ -98,7 +98,9 @@ trigger(triggers, name, source, {
   concurrency,
 });
 const host = await startHost({
-  ...('level' in store ? { store: levelStore(store.level) } : { cluster: nats({ servers: [...store.nats], replicas: 1 }) }),
+  ...('level' in store
+    ? { store: levelStore(store.level) }
+    : { cluster: nats({ servers: [...store.nats], replicas: 1 }) }),
   app: 'test',
   clock,
   logger,

@@ -12,7 +12,9 @@ export async function serveTriggers(triggers: Triggers): Promise<{ readonly url:
       for await (const chunk of incoming as AsyncIterable<Buffer>) chunks.push(chunk);
       const request: HttpRequest = {
         method: incoming.method!,
-        headers: new Headers(Object.entries(incoming.headersDistinct).map(([name, values]) => [name, values!.join(', ')])),
+        headers: new Headers(
+          Object.entries(incoming.headersDistinct).map(([name, values]) => [name, values!.join(', ')]),
+        ),
         query: searchParams,
         body: Buffer.concat(chunks),
       };

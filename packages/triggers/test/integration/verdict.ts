@@ -54,7 +54,13 @@ export function verdict(
     else if (born.size === 1 && !born.has(executionId)) doubled.add(instanceId);
     else if (born.size === 1 && isRight(instance, expected.get(instanceId)!)) lost.delete(instanceId);
   }
-  return { events: published.length, instances: instances.length, lost: [...lost], doubled: [...doubled], unacknowledged };
+  return {
+    events: published.length,
+    instances: instances.length,
+    lost: [...lost],
+    doubled: [...doubled],
+    unacknowledged,
+  };
 }
 
 function isRight({ input, output, status }: FoundInstance, { id, source, value }: Published): boolean {

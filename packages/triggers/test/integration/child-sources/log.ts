@@ -64,12 +64,12 @@ class LogReader implements SourceReader {
 
   async #read(): Promise<void> {
     while (!this.#draining) {
-      const events = this.#events.all();
-      for (let line = 0; line < events.length && !this.#draining; ) {
+      const count = this.#events.count();
+      for (let line = 0; line < count && !this.#draining;) {
         let room = this.#fault === 'reads-ahead' ? Infinity : await this.#context.room();
-        for (; room > 0 && line < events.length && !this.#draining; line++) {
+        for (; room > 0 && line < count && !this.#draining; line++) {
           if (this.#claim(line)) {
-            this.#handOver(line, events[line]!);
+            this.#handOver(line, this.#events.read(line));
             room--;
           }
         }
