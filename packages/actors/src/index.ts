@@ -78,6 +78,8 @@ export type { Announcement, Member, Placement, PlacementListener } from './place
 export { systemClock, waitAtMost, type CancelTimeout, type Clock } from './clock.ts';
 export { checkPayload, copyPayload, plainCodec, type Codec } from './codec.ts';
 export { payloadText, plainPayload, TextPayload } from './text-payload.ts';
+// For edges that take JSON from strangers.
+export { jsonDepth, jsonErrorPosition, repeatedKey, type TextPosition } from './json-scan.ts';
 
 // The implementations that need no server and no disk.
 export { MemoryContents, MemoryStore } from './memory-store.ts';

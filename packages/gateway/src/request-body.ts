@@ -2,9 +2,8 @@
 // endless body can be left unread.
 
 import type { IncomingMessage } from 'node:http';
-import { TextPayload } from '@troupe/actors';
+import { jsonDepth, jsonErrorPosition, TextPayload } from '@troupe/actors';
 import { badRequest, Problem } from './problem.ts';
-import { jsonDepth, jsonErrorPosition } from './json-scan.ts';
 import { JSON_DEPTH_MAX } from './limits.ts';
 
 /** How much body is read, and for how long. */

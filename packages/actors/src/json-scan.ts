@@ -1,5 +1,5 @@
-// What JSON.parse does not tell: where a text stops being JSON, and how deep it is nested. Neither recurses, so that no
-// text can exhaust the stack.
+// What JSON.parse does not tell: where a text stops being JSON, how deep it is nested, and which key it has twice. Nothing
+// here recurses, so that no text can exhaust the stack.
 
 /** A place in a text: `offset` from 0, `line` and `column` from 1, in UTF-16 units. */
 export interface TextPosition {
@@ -33,6 +33,33 @@ export function jsonDepth(text: string): number {
     } else if (unit === 0x5d || unit === 0x7d) depth--;
   }
   return deepest;
+}
+
+/** The first key that an object at this depth (1: the outermost) has twice; of a text that is JSON. */
+export function repeatedKey(text: string, depth: number): string | undefined {
+  let at = 0;
+  let keys: Set<string> | undefined;
+  let keyIsNext = false;
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    if (unit === QUOTE) {
+      const start = index;
+      for (index++; index < text.length && text.charCodeAt(index) !== QUOTE; index++) {
+        if (text.charCodeAt(index) === BACKSLASH) index++;
+      }
+      if (at !== depth || keys === undefined || !keyIsNext) continue;
+      const key: string = JSON.parse(text.slice(start, index + 1));
+      if (keys.has(key)) return key;
+      keys.add(key);
+      keyIsNext = false;
+    } else if (unit === 0x5b || unit === 0x7b) {
+      if (++at !== depth) continue;
+      keys = unit === 0x7b ? new Set() : undefined;
+      keyIsNext = true;
+    } else if (unit === 0x5d || unit === 0x7d) at--;
+    else if (unit === 0x2c && at === depth) keyIsNext = true;
+  }
+  return undefined;
 }
 
 const QUOTE = 0x22;
