@@ -50,3 +50,9 @@ export const RELEASED_DELAY_MS = 5_000;
  */
 export const WAITING_MAX = 1_024;
 export const WAITING_BYTES_MAX = 64 * 1024 * 1024;
+/** How long an MQTT 5 broker keeps a session without a host: as long as the keys of starts, a long weekend at least. */
+export const SESSION_EXPIRY_MS_DEFAULT = 7 * 24 * 60 * 60 * 1000;
+/** The protocol has 32 bits for seconds, and the highest number is for ever. */
+export const SESSION_EXPIRY_MS_MAX = (2 ** 32 - 2) * 1000;
+/** Packet identifiers of MQTT have 16 bits. */
+export const MQTT_OUT_MAX = 65_535;

@@ -45,17 +45,19 @@ export class WaitingRoom<M> {
     this.#onPlace = callback;
   }
 
-  /** What still waits. */
+  /** Gives what still waits. */
   close(): M[] {
     this.#closed = true;
-    this.#onPlace = undefined;
-    return this.#waiting.splice(0);
+    const left = this.#waiting.splice(0);
+    this.#bytes = 0;
+    this.#givePlace();
+    return left;
   }
 
-  /** Forgets what waits. */
-  clear(): void {
-    this.#waiting = [];
-    this.#bytes = 0;
+  /** Forgets what waits and is not to be kept. */
+  keep(isKept: (message: M) => boolean): void {
+    this.#waiting = this.#waiting.filter(isKept);
+    this.#bytes = this.#waiting.reduce((sum, message) => sum + this.#bytesOf(message), 0);
   }
 
   async #run(): Promise<void> {
@@ -67,11 +69,14 @@ export class WaitingRoom<M> {
         this.#bytes -= this.#bytesOf(message);
         this.#handOver(message);
       }
-      if (this.full || this.#onPlace === undefined) continue;
-      const callback = this.#onPlace;
-      this.#onPlace = undefined;
-      callback();
+      if (!this.full) this.#givePlace();
     }
     this.#handingOver = false;
+  }
+
+  #givePlace(): void {
+    const callback = this.#onPlace;
+    this.#onPlace = undefined;
+    callback?.();
   }
 }
