@@ -28,6 +28,21 @@ export const DEAD_LETTER_PAGE_DEFAULT = 50;
 export const DEAD_LETTER_PAGE_MAX = 1_000;
 /** A message for people. */
 export const ERROR_MESSAGE_LENGTH_MAX = 8_192;
+/** What the engine takes as one payload. */
+export const EVENT_BYTES_MAX = 32 * 1024 * 1024;
+/** Of an event that is too large, so much is kept in its dead letter: enough to see what it is. */
+export const OVERSIZE_BYTES_KEPT = 64 * 1024;
+/** A store or a host may be away for so long before it counts as an attempt of an event: longer than any election or takeover. */
+export const RUNTIME_PATIENCE_MS = 120_000;
+export const ATTRIBUTE_NAME_LENGTH_MAX = 64;
+export const ATTRIBUTE_LENGTH_MAX = 4_096;
+export const ATTRIBUTES_MAX = 64;
+export const JSON_DEPTH_MAX = 400;
+export const BATCH_LENGTH_MAX = 1_000;
+export const TAG_LENGTH_MAX = 256;
+/** A sender over HTTP is answered within this long: common timeouts are 10 s and more. What is not settled then goes on. */
+export const HTTP_ANSWER_MS = 8_000;
+export const HTTP_RETRY_AFTER_S = 1;
 /** Pauses before a source connects again, each twice as long as the one before, and up to a quarter shorter. */
 export const RECONNECT_DELAY_MS_MIN = 100;
 export const RECONNECT_DELAY_MS_MAX = 10_000;
