@@ -11,7 +11,7 @@ import { EventFormatError, SignatureError } from './errors.ts';
 import type { HttpAnswer, HttpRequest } from './http-exchange.ts';
 import { readHttpHeaders } from './http-message.ts';
 import { HTTP_ANSWER_MS, HTTP_RETRY_AFTER_S } from './limits.ts';
-import { RateLimiter, type RateLimit } from './rate-limiter.ts';
+import { checkRateLimit, RateLimiter, type RateLimit } from './rate-limiter.ts';
 import type { SignatureScheme } from './signatures/signature.ts';
 import type { Settlement, Source, SourceContext, SourceMessage, SourceReader } from './source.ts';
 import type { RawMessage, TriggerEvent } from './trigger-event.ts';
@@ -92,8 +92,7 @@ function httpSource(kind: string, options: CloudEventsOptions, read: ReadRequest
   const { bodyBytesMax, rateLimit } = options;
   if (bodyBytesMax !== undefined && !(Number.isSafeInteger(bodyBytesMax) && bodyBytesMax > 0))
     throw new TypeError(`${kind}: bodyBytesMax is a whole number of bytes, got ${String(bodyBytesMax)}`);
-  // Throws for one that makes no sense.
-  if (rateLimit !== undefined) new RateLimiter(rateLimit, 0);
+  if (rateLimit !== undefined) checkRateLimit(rateLimit);
   return {
     kind,
     runsOn: 'every-host',
@@ -148,6 +147,8 @@ class HttpReader implements SourceReader {
       const plain = { source: `http:${trigger}`, id: undefined, type: 'http' };
       const found = this.#read({ body, ...readHttpHeaders(request.headers), plain }, request.headers, trigger);
       single = 'source' in found;
+      if ('source' in found && verify?.name === 'slack' && isChallenge(found.data))
+        return { status: 200, body: { challenge: found.data.challenge } };
       messages = 'source' in found ? [{ event: found }] : found;
     } catch (error) {
       if (error instanceof SignatureError) return problem(401, 'SIGNATURE_INVALID', error.message);
@@ -184,6 +185,17 @@ class HttpReader implements SourceReader {
       headers: { allow: 'POST, OPTIONS', 'webhook-allowed-origin': origin, 'webhook-allowed-rate': rate },
     };
   }
+}
+
+/** Slack asks once whether the address is ours: https://docs.slack.dev/reference/events/url_verification */
+function isChallenge(data: unknown): data is { readonly challenge: unknown } {
+  return (
+    typeof data === 'object' &&
+    data !== null &&
+    'challenge' in data &&
+    'type' in data &&
+    data.type === 'url_verification'
+  );
 }
 
 /** What the sender is told of an event. */

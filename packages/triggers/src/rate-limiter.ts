@@ -6,6 +6,14 @@ export interface RateLimit {
   readonly burst?: number | undefined;
 }
 
+/** @throws {TypeError} for limits that let nothing through */
+export function checkRateLimit({ perSecond, burst = 1 }: RateLimit): void {
+  if (!(perSecond > 0 && Number.isFinite(perSecond)))
+    throw new TypeError(`rateLimit.perSecond is a number above 0, got ${String(perSecond)}`);
+  if (!(Number.isSafeInteger(burst) && burst >= 1))
+    throw new TypeError(`rateLimit.burst is a whole number of at least 1, got ${String(burst)}`);
+}
+
 /** A token bucket. */
 export class RateLimiter {
   readonly #perMs: number;
@@ -13,12 +21,7 @@ export class RateLimiter {
   #tokens: number;
   #atMs: number;
 
-  /** @throws {TypeError} for limits that let nothing through */
   constructor({ perSecond, burst = Math.max(1, Math.floor(perSecond)) }: RateLimit, nowMs: number) {
-    if (!(perSecond > 0 && Number.isFinite(perSecond)))
-      throw new TypeError(`rateLimit.perSecond is a number above 0, got ${String(perSecond)}`);
-    if (!(Number.isSafeInteger(burst) && burst >= 1))
-      throw new TypeError(`rateLimit.burst is a whole number of at least 1, got ${String(burst)}`);
     this.#perMs = perSecond / 1000;
     this.#burst = burst;
     this.#tokens = burst;
