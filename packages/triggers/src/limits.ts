@@ -90,3 +90,24 @@ export const SESSION_EXPIRY_MS_DEFAULT = 7 * 24 * 60 * 60 * 1000;
 export const SESSION_EXPIRY_MS_MAX = (2 ** 32 - 2) * 1000;
 /** Packet identifiers of MQTT have 16 bits. */
 export const MQTT_OUT_MAX = 65_535;
+/** Messages that a broker has pushed go back to it after they waited this long for room: other hosts may have some. */
+export const WAIT_FOR_ROOM_MS = 10_000;
+/** How long Redis waits for entries before it answers that there are none: a reader that is drained waits for that answer. */
+export const REDIS_BLOCK_MS = 1_000;
+/** An entry that nobody has said to be working at for this long is taken over. */
+export const REDIS_IDLE_MS_DEFAULT = 60_000;
+export const REDIS_IDLE_MS_MIN = 1_000;
+/** Consumers with nothing pending that have not asked for so many times the idle time are removed. */
+export const REDIS_GONE_AFTER_IDLE_TIMES = 5;
+/** A connection to Redis over which nothing has come for this long is dead; a third of it is between two pings. */
+export const REDIS_SILENCE_MS = 15_000;
+/** How long Kafka waits for messages before it answers that there are none: a reader that is closed waits for that answer. */
+export const KAFKA_WAIT_MS = 1_000;
+/** How often a group hears from a reader that waits for room; the client sends a beat when one is due. */
+export const KAFKA_HEARTBEAT_MS = 1_000;
+/** A commit of offsets that failed is tried again after this long. */
+export const KAFKA_COMMIT_RETRY_MS = 1_000;
+/** Messages of a partition from the first that is not settled on: how far others may overtake one that is tried again and again. */
+export const KAFKA_UNCOMMITTED_MAX = 10_000;
+/** A member of a group is heard of ten times in this time, and a loaded host is late now and then. */
+export const KAFKA_SESSION_MS_MIN = 3_000;
