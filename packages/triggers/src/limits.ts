@@ -16,6 +16,11 @@ export const OWNER_CHECK_INTERVAL_MS = 1_000;
 /** A source that ended by a failure is opened again after this long. */
 export const REOPEN_DELAY_MS_MIN = 500;
 export const REOPEN_DELAY_MS_MAX = 30_000;
+/** Pauses before a source connects again, each twice as long as the one before, and up to a quarter shorter. */
+export const RECONNECT_DELAY_MS_MIN = 100;
+export const RECONNECT_DELAY_MS_MAX = 10_000;
+/** A server that takes a connection and then says nothing is given up after this long. */
+export const CONNECT_TIMEOUT_MS = 5_000;
 /** How long a stop waits for the events that are worked at. */
 export const STOP_GRACE_MS = 10_000;
 /** How long the key of a start is kept after its instance is gone: longer than any source redelivers. */
@@ -111,3 +116,36 @@ export const KAFKA_COMMIT_RETRY_MS = 1_000;
 export const KAFKA_UNCOMMITTED_MAX = 10_000;
 /** A member of a group is heard of ten times in this time, and a loaded host is late now and then. */
 export const KAFKA_SESSION_MS_MIN = 3_000;
+export const TAG_LENGTH_MAX = 256;
+
+// ── Files, rows and objects of Kubernetes ────────────────────────────────────────────────────────────────────────────
+
+/** One file or row: as many as may be out at once are held in memory. A larger one becomes a dead letter, unread. */
+export const RECORD_BYTES_MAX = 8 * 1024 * 1024;
+/** Files of one scan that are looked at; the others come up when these have gone. */
+export const FILES_PER_SCAN_MAX = 10_000;
+/** Files that stay where they are are remembered in the cursor, which is written whole. */
+export const KEPT_FILES_MAX = 5_000;
+/** A file is complete when it has not changed for this long: who writes without renaming pauses for less. */
+export const SETTLE_MS_DEFAULT = 1_000;
+/** How often a folder is looked at though nothing was heard of it: shared folders tell nothing. */
+export const SCAN_INTERVAL_MS_DEFAULT = 10_000;
+/** A burst of changes is one scan. */
+export const SCAN_PAUSE_MS = 50;
+/** The longest setting of any interval: a day. */
+export const INTERVAL_MS_MAX = 24 * 60 * 60 * 1000;
+/** How long a row is leased: after a host's end it comes again so much later. Leases of rows in work are prolonged. */
+export const LEASE_MS_DEFAULT = 30_000;
+export const LEASE_MS_MIN = 1_000;
+/** How often a table is looked at: often when nothing tells of new rows, else for what was not told and for leases that ran out. */
+export const POLL_INTERVAL_MS_DEFAULT = 1_000;
+export const NOTIFIED_POLL_INTERVAL_MS_DEFAULT = 10_000;
+export const POLL_INTERVAL_MS_MIN = 50;
+/** Rows that one statement takes, or settles. */
+export const ROWS_PER_STATEMENT_MAX = 500;
+/** A server that has not answered a statement after this long is given up. */
+export const STATEMENT_TIMEOUT_MS = 15_000;
+/** Connections of one trigger: one listens, one takes, one settles, one prolongs. */
+export const POSTGRES_CONNECTIONS_MAX = 4;
+/** Rows that are counted as waiting; nobody needs to know a higher number to the last row. */
+export const ROWS_COUNTED_MAX = 100_000;
