@@ -1,10 +1,10 @@
 // Says at the end of a test run how many tests were skipped since a server, or a Python, was missing. A global setup of vitest.
 
-import { HOW_TO_INSTALL } from './nats-server.mjs';
 import { HOW_TO_INSTALL_PYTHON } from './python.mjs';
+import { howToInstall, SERVER_NAMES } from './servers.mjs';
 
 const NEEDS = [
-  { tag: 'nats-server', what: 'a nats-server', advice: HOW_TO_INSTALL },
+  ...SERVER_NAMES.map((name) => ({ tag: name, what: `a ${name}`, advice: howToInstall(name) })),
   { tag: 'python', what: 'a Python', advice: HOW_TO_INSTALL_PYTHON },
 ];
 
