@@ -97,7 +97,13 @@ export interface CommitSource {
 export interface Tombstone {
   readonly key: string;
   readonly hash: string;
+  /**
+   * What sweeps go by, and nothing else: the time of the purge, or an earlier or later one for a tombstone that is to stand
+   * shorter or longer than most.
+   */
   readonly atMs: number;
+  /** From then on whoever left it takes it for gone, though it may stand. For stores it means nothing. */
+  readonly untilMs?: number;
 }
 
 /** The record of an actor as a leader has committed it. */
@@ -211,7 +217,7 @@ export interface Store {
    */
   purge(address: ActorAddress, expectedRevision: number, tombstone?: Tombstone): Promise<void>;
 
-  /** Removes tombstones of actors that were purged before `beforeMs`; resolves with how many. */
+  /** Removes tombstones whose `atMs` is before `beforeMs`; resolves with how many. */
   sweepTombstones(beforeMs: number): Promise<number>;
 
   /** Actors of a partition that are due at or before `untilMs`. */

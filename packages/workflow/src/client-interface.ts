@@ -30,6 +30,12 @@ export interface StartOptions<I = unknown> {
   readonly idempotencyKey?: string | undefined;
   /** Compared between starts of the same key: {@link IdempotencyMismatchError} when they differ. */
   readonly payloadHash?: string | undefined;
+  /**
+   * How long after the purge of the instance its key still stops the same start: to the millisecond, however it was purged.
+   * Default 7 days, at most 366. It is that of the start that created the instance. For a host in this process: over HTTP
+   * it is a TypeError.
+   */
+  readonly keyKeptMs?: number | undefined;
   /** Accept a workflow that nobody has registered: it stays pending until somebody does. Default false. */
   readonly allowUnregistered?: boolean | undefined;
   readonly traceparent?: string | undefined;

@@ -83,6 +83,9 @@ export type Outcome =
       readonly version?: string | undefined;
     };
 
+/** … when nothing comes after it. */
+export type EndOutcome = Exclude<Outcome, { type: 'continued' }>;
+
 /** Whether a command is recorded in the history. */
 export function isRecorded(command: Command): command is Exclude<Command, Effect> {
   return 'event' in command;

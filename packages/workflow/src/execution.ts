@@ -22,8 +22,9 @@ import type { CancelTimeout } from '@troupe/actors';
 import type { ActivityResult } from './activity-runner.ts';
 import { CodeTurn, type CodeTurnOwner } from './code-turn.ts';
 import type { WorkflowCode } from './code-directory.ts';
-import { isRecorded, type Command, type Outcome } from './command.ts';
+import { isRecorded, type Command, type EndOutcome, type Outcome } from './command.ts';
 import { EndWaiters, type EndWait } from './end-waiters.ts';
+import { tellEnding } from './ending.ts';
 import { isFault, NondeterminismError, WorkflowTerminatedError } from './errors.ts';
 import type { ExecutorSession, LateAnswer, OpenWork, StartedChild, TurnAnswer } from './executor.ts';
 import { failureOf } from './failure.ts';
@@ -47,8 +48,6 @@ import { compareVersions } from './registry.ts';
 import { validated } from './schema.ts';
 import type { Failure } from './status.ts';
 import type { AnyWorkflow } from './workflow.ts';
-
-type EndOutcome = Exclude<Outcome, { type: 'continued' }>;
 
 /** An instance's durable state, its code if that has been resumed, and who waits for the end. */
 export class Execution implements CodeTurnOwner {
@@ -915,6 +914,7 @@ export class Execution implements CodeTurnOwner {
     this.#closeSession();
     this.#activities.clear();
     if (state.parent !== undefined) this.#tellParent(ctx, state.parent, outcome);
+    tellEnding(ctx, this.#services, this.#id, state, outcome);
     const keptMs = this.code?.retention?.[outcome.type];
     if (keptMs !== undefined && keptMs !== Infinity && (state.parent === undefined || state.parent.instanceId === '')) {
       ctx.setReminder(RETENTION_REMINDER, { delayMs: keptMs });

@@ -20,6 +20,7 @@ import { entityActor, type EntityActor } from './entities/entity-actor.ts';
 import { EntityBatches, entityBatchesActor } from './entities/entity-batches.ts';
 import { LocalEntityClient } from './entities/entity-client.ts';
 import { isOutOfReach } from './errors.ts';
+import { checkEndings, type EndingListener } from './ending.ts';
 import type { ExecutorSession } from './executor.ts';
 import type { HostStatus, WorkflowHost } from './host-interface.ts';
 import { HostedSessions, sessionsActor } from './hosted-sessions.ts';
@@ -60,6 +61,8 @@ export interface WorkflowHostOptions extends Omit<ActorHostOptions, 'actors' | '
   readonly actors?: readonly AnyActorDefinition[];
   /** Activity bodies that run at once. Default 256. */
   readonly activityConcurrency?: number;
+  /** Hears of instances that end. Its actor is one of `actors`. Default: nobody does. */
+  readonly endings?: EndingListener | undefined;
   /**
    * Warns, once per line, where workflow code uses `Date.now()`, `Math.random()`, timers or `fetch` directly. For
    * development: it slows every promise of the process down. Default false.
@@ -71,7 +74,7 @@ export interface WorkflowHostOptions extends Omit<ActorHostOptions, 'actors' | '
  * Starts a host of workflows on a store and takes up what is unfinished there.
  *
  * @throws {StoreLockedError} | {@link LayoutMismatchError} as `startActorHost`
- * @throws {TypeError} when two definitions have the same name and version
+ * @throws {TypeError} when two definitions have the same name and version, or endings go to an actor that cannot take them
  */
 export async function startHost(options: WorkflowHostOptions): Promise<WorkflowHost> {
   const {
@@ -79,12 +82,14 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     activities = [],
     actors = [],
     activityConcurrency = ACTIVITY_CONCURRENCY_DEFAULT,
+    endings,
     guard,
     ...actorOptions
   } = options;
   if (!Number.isSafeInteger(activityConcurrency) || activityConcurrency < 1) {
     throw new RangeError(`activityConcurrency is an integer of at least 1, got ${String(activityConcurrency)}`);
   }
+  if (endings !== undefined) checkEndings(endings, actors);
   const clock = options.clock ?? systemClock;
   const logger = options.logger ?? consoleLogger;
   const registry = new Registry(workflows, activities);
@@ -188,6 +193,7 @@ export async function startHost(options: WorkflowHostOptions): Promise<WorkflowH
     meter,
     actor: () => actor,
     entity: () => entity,
+    endings,
     purgeTree: (instanceId) =>
       void client
         .purge(instanceId, { recursive: true })

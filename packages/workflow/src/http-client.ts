@@ -82,6 +82,8 @@ class HttpClient implements WorkflowClient {
     }
     if (typeof ifExists === 'object')
       throw new TypeError('ifExists { replace } is for a host in this process; over HTTP use "restart-if-terminal"');
+    if (options.keyKeptMs !== undefined)
+      throw new TypeError('keyKeptMs is for a host in this process; over HTTP a key is kept for 7 days');
     if (ifExists !== undefined) query.set('ifExists', ifExists);
     if (startAt !== undefined) query.set('startAt', startAt.toISOString());
     if (version !== undefined) query.set('version', version);

@@ -24,6 +24,7 @@ export type { Schema } from './schema.ts';
 
 // For those who run them.
 export { startHost, type WorkflowHostOptions } from './host.ts';
+export type { Ending, EndingActor, EndingListener, EndStatus } from './ending.ts';
 export type { HostCounters, HostStatus, RegisteredWorkflow, WorkflowHost } from './host-interface.ts';
 
 // For those who start and steer them.

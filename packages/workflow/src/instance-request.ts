@@ -2,6 +2,7 @@
 
 import type { IfExists } from './client-interface.ts';
 import type { ParentLink } from './instance-state.ts';
+import type { StartKey } from './start-key.ts';
 import type { Failure, InstanceMetadata } from './status.ts';
 
 /** A start as it reaches the actor. */
@@ -12,7 +13,7 @@ export interface StartRequest {
   readonly ifExists: IfExists;
   readonly startAtMs: number | undefined;
   readonly tags: Readonly<Record<string, string>> | undefined;
-  readonly startKey: { readonly key: string; readonly hash: string } | undefined;
+  readonly startKey: StartKey | undefined;
   readonly parent: ParentLink | undefined;
   /** It waits for its code for as long as it takes. */
   readonly patient: boolean;

@@ -1,6 +1,7 @@
 import type { AnyActorDefinition, Clock, Logger, RecordContext } from '@troupe/actors';
 import type { ActivityResult, ActivityRunner } from './activity-runner.ts';
 import type { CodeDirectory, WorkflowCode } from './code-directory.ts';
+import type { EndingListener } from './ending.ts';
 import type { EntityActor } from './entities/entity-actor.ts';
 import type { Executor } from './executor.ts';
 import type { Instance } from './instance.ts';
@@ -26,6 +27,8 @@ export interface InstanceServices {
   actor(): WorkflowActor & AnyActorDefinition;
   /** … and of entities. */
   entity(): EntityActor & AnyActorDefinition;
+  /** Who hears of instances that end. */
+  readonly endings: EndingListener | undefined;
   /** Purges an instance and its children, if all of them have ended. */
   purgeTree(instanceId: string): void;
   /**

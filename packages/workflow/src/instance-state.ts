@@ -2,6 +2,7 @@
 // did stands in the history.
 
 import { decodeEvent, encodeEvent, type InputEvent } from './history.ts';
+import type { StartKey } from './start-key.ts';
 import type { Failure, WorkflowStatus } from './status.ts';
 
 /** The version of the snapshot below. A reader reads every earlier one. */
@@ -51,8 +52,7 @@ export class InstanceState {
   customStatus: unknown;
   tags = NO_TAGS;
   parent: ParentLink | undefined;
-  /** The idempotency key that it was started with, and the hash of what came with it. */
-  startKey: { readonly key: string; readonly hash: string } | undefined;
+  startKey: StartKey | undefined;
   /** Advanced by whatever makes the turn that is out worthless. */
   turnId = 0;
   /** Number of the entry that begins the execution. */
@@ -127,7 +127,7 @@ export class InstanceState {
       this.customStatus,
       this.tags === NO_TAGS ? null : this.tags,
       this.parent === undefined ? null : printedLink(this.parent),
-      this.startKey === undefined ? null : [this.startKey.key, this.startKey.hash],
+      this.startKey === undefined ? null : printedKey(this.startKey),
       this.turnId,
       this.firstEntry,
       this.traceparent,
@@ -169,8 +169,8 @@ export class InstanceState {
       const [instanceId, executionId, sequence, workflowName, attempt] = parent;
       state.parent = { instanceId, executionId, sequence, workflowName: workflowName ?? '', attempt: attempt ?? 1 };
     }
-    const startKey = fields[16] as [string, string] | null;
-    if (startKey !== null) state.startKey = { key: startKey[0], hash: startKey[1] };
+    const startKey = fields[16] as ReturnType<typeof printedKey> | null;
+    if (startKey !== null) state.startKey = { key: startKey[0], hash: startKey[1], keptMs: startKey[2] };
     state.turnId = fields[17] as number;
     state.firstEntry = fields[18] as number;
     state.traceparent = fields[19] as string | undefined;
@@ -185,6 +185,11 @@ export class InstanceState {
     state.entityLocks = (fields[25] as EntityLock[] | null | undefined) ?? NO_LOCKS;
     return state;
   }
+}
+
+/** The third is there only if it is set: records that were written before it was known have two. */
+function printedKey({ key, hash, keptMs }: StartKey): [string, string, number?] {
+  return keptMs === undefined ? [key, hash] : [key, hash, keptMs];
 }
 
 function printedLink({ instanceId, executionId, sequence, workflowName, attempt }: ParentLink) {

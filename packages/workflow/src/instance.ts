@@ -40,6 +40,7 @@ import { InstanceState, NO_TAGS } from './instance-state.ts';
 import { BUFFERED_EVENTS_MAX, RETENTION_RETRY_MS } from './limits.ts';
 import { eventsUpTo, type RerunRequest, type RerunSource } from './repeat.ts';
 import { eventSchema } from './schema.ts';
+import { standing, tombstoneOf } from './start-key.ts';
 import type { Failure, InstanceMetadata } from './status.ts';
 import type { StoredInstance } from './workers/worker-port.ts';
 
@@ -77,7 +78,7 @@ export class Instance {
     const { state } = this;
     const { startKey } = request;
     if (startKey !== undefined) {
-      const known = state === undefined ? this.tombstone : state.startKey;
+      const known = state === undefined ? standing(this.tombstone, ctx.nowMs()) : state.startKey;
       if (known?.key === startKey.key) return known.hash === startKey.hash ? 'duplicate' : { refused: 'mismatch' };
     }
     if (state !== undefined) {
@@ -254,7 +255,7 @@ export class Instance {
       if (!request.force) return refused(ctx, { refused: 'not-ended', instanceId: this.id, status: state.status });
       execution.end(ctx, { type: 'terminated', output: undefined });
     }
-    ctx.purge(state.startKey === undefined ? undefined : { ...state.startKey, atMs: ctx.nowMs() });
+    ctx.purge(state.startKey === undefined ? undefined : tombstoneOf(state.startKey, ctx.nowMs()));
     return done(request.hash);
   }
 

@@ -1,5 +1,10 @@
 // Every limit of this package with its reason. Units stand in the names.
 
+/**
+ * The output, or the failure, that is told of an instance that ends. It stands in the commit of the end beside that of the
+ * history, then in the outbox until it is taken, and in the state of whoever took it; those are stored whole.
+ */
+export const ENDING_PART_BYTES_MAX = 256 * 1024;
 /** An instance id is part of a path and of keys. */
 export const INSTANCE_ID_BYTES_MAX = 256;
 /** A workflow, activity or event name is part of paths, keys and metrics. */
@@ -37,8 +42,15 @@ export const PAGE_BYTES_MAX = 4 * 1024 * 1024;
 /** Instances of a list page. */
 export const LIST_LIMIT_DEFAULT = 50;
 export const LIST_LIMIT_MAX = 1_000;
-/** How long the key of a purged instance stops the same start, when it was started with a key. */
+/** How long the key of a purged instance stops the same start, when it was started with a key that names no other time. */
 export const TOMBSTONE_TTL_MS = 7 * 24 * 60 * 60 * 1000;
+/** … which is at most this: each key takes some hundred bytes all the while. */
+export const KEY_KEPT_MS_MAX = 366 * 24 * 60 * 60 * 1000;
+/**
+ * A tombstone stands at least this long, whatever it stops: stores refuse a late first commit of the life before by it, as
+ * by those that keep no key (five minutes on JetStream).
+ */
+export const TOMBSTONE_STANDS_MS_MIN = 10 * 60 * 1000;
 /** How often tombstones whose time is over are looked for. */
 export const TOMBSTONE_SWEEP_INTERVAL_MS = 60 * 60 * 1000;
 

@@ -42,6 +42,7 @@ import { instanceHandle, resultOf } from './instance-handle.ts';
 import { HISTORY_PAGE_LENGTH, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX } from './limits.ts';
 import { checkInstanceId, checkKey, checkName, checkTags } from './name.ts';
 import { checkPayload } from './payload.ts';
+import { startKeyOf } from './start-key.ts';
 import {
   isTerminal,
   WORKFLOW_STATUSES,
@@ -70,7 +71,7 @@ export class LocalClient implements WorkflowClient {
     checkName('workflow', name);
     const instanceId = options.instanceId ?? randomUUID();
     checkInstanceId(instanceId);
-    const { ifExists = 'fail', tags, startAt, version, idempotencyKey } = options;
+    const { ifExists = 'fail', tags, startAt, version } = options;
     checkIfExists(ifExists);
     if (tags !== undefined) checkTags(tags);
     if (version !== undefined) checkName('version', version);
@@ -78,6 +79,7 @@ export class LocalClient implements WorkflowClient {
       throw new TypeError('startAt is a valid Date');
     }
     checkCall(options);
+    const startKey = startKeyOf(options);
     const { directory } = this.#services;
     const code = directory.workflow(name, version);
     if (code === undefined && options.allowUnregistered !== true) throw directory.workflowMissing(name, version);
@@ -92,7 +94,7 @@ export class LocalClient implements WorkflowClient {
       ifExists,
       startAtMs: startAt?.getTime(),
       tags: tags === undefined ? undefined : { ...tags },
-      startKey: idempotencyKey === undefined ? undefined : { key: idempotencyKey, hash: options.payloadHash ?? '' },
+      startKey,
       parent: undefined,
       patient: true,
     };

@@ -90,7 +90,7 @@ export function lifetimeTests(suite: StoreFixture): void {
     });
 
     test('a tombstone is loaded until a plain new commit replaces it', async () => {
-      const tombstone = { key: 'parent/1', hash: 'abc', atMs: 50 };
+      const tombstone = { key: 'parent/1', hash: 'abc', atMs: 50, untilMs: 70 };
       await suite.store.purge(at('a'), await suite.put('a'), tombstone);
       expect(await suite.store.load(at('a'))).toEqual({ record: undefined, tombstone });
       await suite.restart();
