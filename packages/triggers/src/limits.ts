@@ -28,6 +28,18 @@ export const DEAD_LETTER_PAGE_DEFAULT = 50;
 export const DEAD_LETTER_PAGE_MAX = 1_000;
 /** A message for people. */
 export const ERROR_MESSAGE_LENGTH_MAX = 8_192;
+/** What the engine takes as one payload. */
+export const EVENT_BYTES_MAX = 32 * 1024 * 1024;
+/** Of an event that is too large, so much is kept in its dead letter: enough to see what it is. */
+export const OVERSIZE_BYTES_KEPT = 64 * 1024;
+/** A store or a host may be away for so long before it counts as an attempt of an event: longer than any election or takeover. */
+export const RUNTIME_PATIENCE_MS = 120_000;
+export const ATTRIBUTE_NAME_LENGTH_MAX = 64;
+export const ATTRIBUTE_LENGTH_MAX = 4_096;
+export const ATTRIBUTES_MAX = 64;
+export const JSON_DEPTH_MAX = 400;
+export const BATCH_LENGTH_MAX = 1_000;
+export const TAG_LENGTH_MAX = 256;
 
 /** Missed ticks of a cron source that are fired: those of the last day, so that a nightly job survives a night's outage … */
 export const CATCH_UP_MS_DEFAULT = 24 * 60 * 60 * 1000;
@@ -45,3 +57,5 @@ export const SCHEDULES_MAX = 100;
 export const CLOCK_CHECK_MS = 60_000;
 /** A cursor that is ahead of the machine's time by more was written under a wrong one. Less is waited for. */
 export const CURSOR_AHEAD_MS_MAX = 24 * 60 * 60 * 1000;
+/** A source that closes waits for so long for what it is just doing: the last save. */
+export const CLOSE_GRACE_MS = 1_000;

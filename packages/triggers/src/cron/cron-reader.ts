@@ -7,10 +7,11 @@
 //     keep what was started from starting twice.
 // C6  Once another host reads, nothing of it has an effect but by an event that the other would make in the same way.
 
+import { waitAtMost } from '@troupe/actors';
 import { InstanceEndedError, InstanceNotFoundError, isTerminal } from '@troupe/workflow';
 import { backOffMs } from '../back-off.ts';
 import { StaleReaderError } from '../errors.ts';
-import { CLOCK_CHECK_MS, CURSOR_AHEAD_MS_MAX, TICKS_AT_ONCE_MAX } from '../limits.ts';
+import { CLOCK_CHECK_MS, CLOSE_GRACE_MS, CURSOR_AHEAD_MS_MAX, TICKS_AT_ONCE_MAX } from '../limits.ts';
 import type { SourceContext, SourceCursor, SourceReader } from '../source.ts';
 import type { TriggerEvent } from '../trigger-event.ts';
 import { decide, progressOf, replacesOther, type Overlap, type Progress } from './progress.ts';
@@ -23,21 +24,21 @@ export interface CronRule {
   readonly catchUpMs: number;
   readonly jitterMs: number;
   /** The event of a tick: the same for the same tick, whoever makes it. */
-  eventOf(trigger: string, tickMs: number): TriggerEvent;
+  eventOf(source: string, tickMs: number): TriggerEvent;
 }
 
 export class CronReader implements SourceReader {
   readonly #rule: CronRule;
   readonly #context: SourceContext;
   readonly #cursor: SourceCursor;
+  /** Of its events. */
+  readonly #source: string;
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
   #progress: Progress;
   /** It is not what the cursor says yet. */
   #unsaved: boolean;
   #stopped = false;
-  /** Somebody else settles what was handed over; it may take as long as that takes. */
-  #delivering = false;
   /** Ends a rest; `#woken` if there is none. */
   #wake: () => void;
   #woken = false;
@@ -50,6 +51,7 @@ export class CronReader implements SourceReader {
     this.#rule = rule;
     this.#context = context;
     this.#cursor = cursor;
+    this.#source = `cron:${context.app}/${context.trigger}`;
     const kept = progressOf(cursor.value);
     this.#progress = this.#beginning(kept);
     this.#unsaved = this.#progress !== kept;
@@ -68,7 +70,7 @@ export class CronReader implements SourceReader {
     this.#stop();
     this.#closing.abort();
     this.#context.signal.removeEventListener('abort', this.#stop);
-    if (!this.#delivering) await this.#running;
+    await waitAtMost(this.#context.clock, CLOSE_GRACE_MS, this.#running);
   }
 
   /** Ticks that wait for the instance before them. */
@@ -156,7 +158,10 @@ export class CronReader implements SourceReader {
       progress = decided.progress;
       if (decided.fate === 'overflows') overflown++;
       if (decided.fate === 'skipped')
-        logger.debug({ trigger, tick: isoTime(tickMs) }, 'a tick was skipped: the instance of an earlier one is running');
+        logger.debug(
+          { trigger, tick: isoTime(tickMs) },
+          'a tick was skipped: the instance of an earlier one is running',
+        );
       if (decided.fate === 'starts' && !replacesOther(overlap)) break;
     }
     await this.#save(progress);
@@ -170,11 +175,8 @@ export class CronReader implements SourceReader {
   /** Starts the tick that has waited longest. */
   async #startFirst(): Promise<void> {
     const { waiting } = this.#progress;
-    const event = this.#rule.eventOf(this.#context.trigger, waiting[0]!);
-    this.#delivering = true;
+    const event = this.#rule.eventOf(this.#source, waiting[0]!);
     const { outcome, instanceId, error } = await this.#context.deliver({ event });
-    this.#delivering = false;
-    if (this.#closing.signal.aborted) return;
     if (outcome === 'released') {
       if (this.#stopped) return;
       throw error ?? new Error(`the tick of ${event.id} was released`);
@@ -254,7 +256,7 @@ export class CronReader implements SourceReader {
   }
 
   #dueMs(progress = this.#progress): number {
-    return this.#rule.schedule.dueMs(this.#next(progress), this.#rule.jitterMs, this.#context.trigger);
+    return this.#rule.schedule.dueMs(this.#next(progress), this.#rule.jitterMs, this.#source);
   }
 
   #idleMs(): number {
