@@ -127,6 +127,8 @@ export async function startActorHost(options: ActorHostOptions): Promise<ActorHo
  */
 export interface ActorHost extends AsyncDisposable {
   readonly hostId: HostId;
+  /** The application's name. */
+  readonly app: string;
   readonly clock: Clock;
   readonly logger: Logger;
   /** A typed reference to an actor. `options` hold for each call made through it. */
@@ -209,7 +211,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   readonly transport: Transport;
   readonly router: Router;
   readonly due: DueQueue;
-  readonly #app: string;
+  readonly app: string;
   readonly #random: () => number;
   readonly #onPlacementChanged: ((host: ActorHost) => void) | undefined;
   readonly #types = new Map<string, ActorTypeSlot>();
@@ -241,7 +243,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
     this.clock = options.clock;
     this.codec = options.codec ?? plainCodec;
     this.logger = options.logger;
-    this.#app = options.app;
+    this.app = options.app;
     this.#random = options.random;
     this.#onPlacementChanged = options.onPlacementChanged;
     this.partitionCount = options.partitionCount;
@@ -263,7 +265,7 @@ class LocalHost implements ActorHost, ActivationRuntime, RouterHost, PlacementLi
   /** Opens the store, joins, and takes up what is due. */
   async start(): Promise<void> {
     await this.store.start({
-      app: this.#app,
+      app: this.app,
       partitionCount: this.partitionCount,
       hash: 'fnv1a-fmix32',
       format: RECORD_FORMAT,

@@ -41,7 +41,7 @@ export interface CronTick {
 }
 
 /**
- * Ticks of a schedule, read by one host of the cluster. Each tick is an event `cron.tick` of the source `cron:<app>/<trigger>`; its
+ * Ticks of a schedule, read by one host of the cluster. Each tick is an event `cron.tick` of the source `cron:<trigger>`; its
  * id is the scheduled time, so that a tick starts one instance, whoever fires it.
  *
  * @throws {TypeError} when there is no such schedule, it never fires, or there is no such time zone

@@ -1,6 +1,44 @@
 // The public surface of @troupe/triggers. Each kind of source is an entry point of its own.
 
-export type { RawMessage, TriggerEvent } from './trigger-event.ts';
+// For those who write triggers.
+export { trigger, Triggers, type DryRun, type RetryReport, type TriggerStatus } from './triggers.ts';
+export type { TriggerOptions } from './trigger.ts';
+export type { BackOff } from './back-off.ts';
+export type { TriggerState } from './source-runner.ts';
+export {
+  callActor,
+  drop,
+  raiseEvent,
+  resume,
+  start,
+  startOrRaise,
+  suspend,
+  terminate,
+  type Action,
+  type ActionPlan,
+  type CallActorOptions,
+  type FromEvent,
+  type RaiseActionOptions,
+  type StartActionOptions,
+  type StartOrRaiseActionOptions,
+  type SteerActionOptions,
+  type TerminateActionOptions,
+} from './action.ts';
+export { contentId, defaultInstanceId, eventTags } from './event-id.ts';
+export type { TriggerEvent } from './trigger-event.ts';
+export type { DeadLetter, DeadLetterError, DeadLetterPage, DeadLetterQuery } from './dead-letter.ts';
+export {
+  DeadLetterNotFoundError,
+  EventFormatError,
+  InstanceConflictError,
+  SourceError,
+  StaleReaderError,
+  TriggerNotFoundError,
+  TryLaterError,
+} from './errors.ts';
+
+// For those who bring a source of their own.
+export type { RawMessage } from './trigger-event.ts';
 export type {
   EventOutcome,
   Settlement,
@@ -11,12 +49,3 @@ export type {
   SourceReader,
 } from './source.ts';
 export type { HttpAnswer, HttpRequest } from './http-exchange.ts';
-export {
-  DeadLetterNotFoundError,
-  EventFormatError,
-  InstanceConflictError,
-  SourceError,
-  StaleReaderError,
-  TriggerNotFoundError,
-  TryLaterError,
-} from './errors.ts';

@@ -43,8 +43,9 @@ export interface SourceReader {
 
 /** What a source is given when it is opened. */
 export interface SourceContext {
-  /** Name of the trigger: for the names of durable consumers and groups. */
+  /** Name of the trigger, and of the application: for the names of durable consumers and groups. */
   readonly trigger: string;
+  readonly app: string;
   readonly host: WorkflowHost;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -59,6 +60,8 @@ export interface SourceContext {
    * unhealthy and while the trigger is paused. Resolves with 0 when it stops.
    */
   room(): Promise<number>;
+  /** How many messages may be handed over right now; 0 while {@link SourceContext.room} would wait. */
+  free(): number;
   /** Hands a message over. Resolves when it is settled; never rejects. */
   deliver(message: SourceMessage): Promise<Settlement>;
   /** Of sources that run on one host. */
@@ -82,7 +85,12 @@ export interface SourceCursor {
 
 /** A message that is handed over: as it came, or read already. */
 export type SourceMessage = (
-  | { readonly raw: RawMessage; readonly event?: undefined }
+  | {
+      readonly raw: RawMessage;
+      /** Why the source did not take it whole, as for being too large: it can never be handled. `raw.body` is what there is of it. */
+      readonly refused?: Error;
+      readonly event?: undefined;
+    }
   | { readonly event: TriggerEvent; readonly raw?: undefined }
 ) & {
   /** Says at the origin that the message is still worked at. Called every `extendEveryMs` until it is settled. */

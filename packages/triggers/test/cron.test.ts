@@ -23,8 +23,8 @@ test('each tick starts one instance, whose id and input tell the scheduled time'
   const { instances } = await stage.workflows.list();
   expect(instances.map(({ instanceId, tags }) => [instanceId, tags])).toEqual([
     [
-      'cron=3Adefault=2Fnightly=2F2030-01-01T08=3A30=3A00.000Z',
-      { 'event-source': 'cron:default/nightly', 'event-id': '2030-01-01T08:30:00.000Z', trigger: 'nightly' },
+      'cron=3Anightly=2F2030-01-01T08=3A30=3A00.000Z',
+      { 'event-source': 'cron:nightly', 'event-id': '2030-01-01T08:30:00.000Z', trigger: 'nightly' },
     ],
   ]);
   const found = await stage.workflows.get(instances[0]!.instanceId);

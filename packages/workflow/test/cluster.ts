@@ -9,7 +9,7 @@ const PARTITIONS = 8;
 
 export type ClusterHostOptions = Pick<
   WorkflowHostOptions,
-  'workflows' | 'activities' | 'activityConcurrency' | 'announce' | 'idleTimeoutMs'
+  'workflows' | 'activities' | 'activityConcurrency' | 'actors' | 'announce' | 'endings' | 'idleTimeoutMs'
 >;
 
 interface Running {

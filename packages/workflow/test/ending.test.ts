@@ -11,7 +11,8 @@ import {
   type WorkflowHostOptions,
 } from '../src/index.ts';
 import { ENDING_PART_BYTES_MAX } from '../src/limits.ts';
-import { testHost, type TestHost } from '../src/testing.ts';
+import { crashEverywhere, testHost, type Stimulus, type TestHost } from '../src/testing.ts';
+import { TestCluster } from './cluster.ts';
 import { startWorker, type Program } from './worker.ts';
 
 const heard = actor('heard', {
@@ -20,7 +21,7 @@ const heard = actor('heard', {
   readOnly: { all: (ctx: ReadContext<Ending[]>) => ctx.state },
 });
 
-const w = workflow('w', { retention: { terminated: 0 } }, async (ctx, input: unknown) => {
+const w = workflow('w', async (ctx, input: unknown) => {
   if (input === 'fail') throw new RangeError('no');
   if (input === 'wait') await ctx.waitForExternalEvent('go');
   if (input === 'again') ctx.continueAsNew('last');
@@ -137,19 +138,23 @@ test('an id that is used again is told of with each of its lives', async () => {
 });
 
 test('what is purged at once, by hand or by a retention of nothing, is told before it goes', async () => {
-  let t = await testHost(listening());
-  await t.workflows.start(w, { instanceId: 'forced', input: 'wait' });
-  await t.workflows.start(w, { instanceId: 'kept not', input: 'wait' });
+  const brief = workflow('brief', { retention: { completed: 0, terminated: 0 } }, (ctx) =>
+    ctx.waitForExternalEvent('go'),
+  );
+  let t = await testHost({ ...listening(), workflows: [brief] });
+  for (const instanceId of ['forced', 'kept not', 'done']) await t.workflows.start(brief, { instanceId });
   await t.settle();
   await Promise.all([t.workflows.purge('forced', { force: true }), t.workflows.terminate('kept not')]);
+  await t.workflows.raiseEvent('done', 'go');
   await t.advance('1m');
   expect((await t.workflows.list()).instances).toEqual([]);
   expect((await toldIn(t)).map(({ instanceId, status }) => `${instanceId}: ${status}`).sort()).toEqual([
+    'done: completed',
     'forced: terminated',
     'kept not: terminated',
   ]);
   t = await t.crash();
-  expect(await toldIn(t)).toHaveLength(2);
+  expect(await toldIn(t)).toHaveLength(3);
   await t[Symbol.asyncDispose]();
 });
 
@@ -217,6 +222,7 @@ test('what code on workers of other languages comes to is told as what it says, 
   expect((failed!.failure as Failure).message).toContain('no carrier');
   expect(completed).toMatchObject({ status: 'completed', output: { by: 'ship' } });
   expect(completed!.endedAtMs).toBeGreaterThan(failed!.endedAtMs);
+  expect(completed!.executionId).not.toBe(failed!.executionId);
   expect(told.find(({ instanceId }) => instanceId === 'b')).toMatchObject({ status: 'completed', outputOmitted: true });
 });
 
@@ -261,6 +267,70 @@ test('an ending whose receiver throws counts as taken', async () => {
   await t.workflows.start(w, { instanceId: 'i', input: 1 });
   await t.workflows.purge('i');
   expect(await t.workflows.get('i')).toBeUndefined();
+});
+
+test('a crash at any store operation neither loses an ending nor tells it twice', async () => {
+  const start =
+    (instanceId: string, input: unknown): Stimulus =>
+    (workflows) =>
+      workflows.start(w, { instanceId, input, ifExists: 'attach' });
+  const { compared, operations } = await crashEverywhere({
+    ...listening({ actorIdOf: ({ status }) => status }),
+    instanceIds: ['p', 'kid', 'bad kid', 'detached', 'again', 'done', 'failed', 'stopped'],
+    script: [
+      start('done', 1),
+      start('failed', 'fail'),
+      start('again', 'again'),
+      (workflows) => workflows.start(parent, { instanceId: 'p', ifExists: 'attach' }),
+      start('stopped', 'wait'),
+      (workflows) => workflows.terminate('stopped', { output: 'enough', idempotencyKey: 'stop' }),
+      (workflows) => workflows.raiseEvent('detached', 'go', 1, { idempotencyKey: 'go' }),
+      '10m',
+    ],
+    compare: async (t) => {
+      const told = [
+        ...(await toldIn(t, 'completed')),
+        ...(await toldIn(t, 'failed')),
+        ...(await toldIn(t, 'terminated')),
+      ];
+      return told.map(({ instanceId, status, output }) => `${instanceId}: ${status} ${String(output)}`).sort();
+    },
+  });
+  expect(compared).toEqual([
+    'again: completed last',
+    'bad kid: failed undefined',
+    'detached: completed wait',
+    'done: completed 1',
+    'failed: failed undefined',
+    'kid: completed done',
+    'p: completed detached',
+    'stopped: terminated enough',
+  ]);
+  expect(operations).toBeGreaterThan(30);
+}, 60_000);
+
+test('an ending reaches an actor of another host, also when the host of the instance is killed before it is taken', async () => {
+  await using cluster = new TestCluster();
+  const a = await cluster.start('a', listening({ actorIdOf: ({ instanceId }) => instanceId }));
+  await cluster.start('b', listening({ actorIdOf: ({ instanceId }) => instanceId }));
+  const ids = Array.from({ length: 16 }, (_, index) => `i${index}`);
+  const away = ids.filter((id) => a.actors.ownerOf(heard, id) === 'a');
+  for (const id of away) await cluster.move(id, 'b');
+  const lost: string[] = [];
+  cluster.loses = (call) => call === 'b→a heard.ended' && lost.push(call) > 0;
+  await Promise.all(away.map((instanceId) => a.workflows.start(w, { instanceId, input: 1 })));
+  await cluster.advance(1_000);
+  const untold: string[] = [];
+  for (const id of away) if ((await a.actors.actor(heard, id).all()).length === 0) untold.push(id);
+  expect(lost.length).toBeGreaterThan(0);
+  expect(untold.length).toBeGreaterThan(0);
+  cluster.loses = () => false;
+  cluster.kill('b');
+  cluster.bury('b', 'a');
+  await cluster.advance(120_000);
+  for (const id of away) {
+    expect(await a.actors.actor(heard, id).all()).toMatchObject([{ instanceId: id, status: 'completed' }]);
+  }
 });
 
 test('a host is not started with a listener that could not be told', async () => {

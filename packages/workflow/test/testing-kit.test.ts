@@ -165,6 +165,20 @@ test('crash everywhere finds an activity whose result depends on how often it ra
   await expect(crashEverywhere(scenario)).rejects.toThrow('changes the outcome of i');
 });
 
+test('crash everywhere finds what only the comparison of the scenario sees', async () => {
+  const counting = workflow('counting', async (ctx) => void (await ctx.callActivity('a')));
+  const scenario = {
+    workflows: [counting],
+    fakes: { a: () => void (runs += 1) },
+    script: [(workflows: WorkflowClient) => workflows.start(counting, { instanceId: 'i', ifExists: 'attach' })],
+    instanceIds: ['i'],
+    before: () => (runs = 0),
+    compare: () => Promise.resolve(runs),
+  };
+  await expect(crashEverywhere(scenario)).rejects.toThrow(/changes what is compared:\n2\ninstead of\n1$/);
+  expect((await crashEverywhere({ ...scenario, compare: () => Promise.resolve(runs > 0) })).compared).toBe(true);
+});
+
 test('crash everywhere refuses a scenario that does not repeat itself', async () => {
   const waiting = workflow('waiting', (ctx) => ctx.callActivity('a'));
   const scenario = {

@@ -236,6 +236,7 @@ describe('only over HTTP', () => {
     for (const name of ['.', '..', 'dapr'])
       await expect(client().start(name)).rejects.toBeInstanceOf(NotRegisteredError);
     await expect(client().start(echo, { tags: { 'a:b': 'c' } })).rejects.toThrow(TypeError);
+    await expect(client().start(echo, { idempotencyKey: 'k', keyKeptMs: 5 })).rejects.toThrow(TypeError);
     for (const url of ['localhost:3500', 'ftp://x', '']) expect(() => connect({ url })).toThrow(TypeError);
   });
 

@@ -51,7 +51,7 @@ export class CronReader implements SourceReader {
     this.#rule = rule;
     this.#context = context;
     this.#cursor = cursor;
-    this.#source = `cron:${context.app}/${context.trigger}`;
+    this.#source = `cron:${context.trigger}`;
     const kept = progressOf(cursor.value);
     this.#progress = this.#beginning(kept);
     this.#unsaved = this.#progress !== kept;

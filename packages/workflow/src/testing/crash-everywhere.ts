@@ -29,6 +29,8 @@ export interface CrashScenario extends Omit<TestHostOptions, 'store' | 'clock'> 
   readonly patience?: string | number;
   /** Runs before each run, to reset what fakes keep. */
   readonly before?: () => void;
+  /** Asked at the end of each run, on a store that works: what it says must be the same as well, whatever it is about. */
+  readonly compare?: (host: TestHost) => unknown;
 }
 
 export interface CrashReport {
@@ -37,6 +39,8 @@ export interface CrashReport {
   readonly runs: number;
   /** What the undisturbed run led to, and so every other. */
   readonly ends: Readonly<Record<string, InstanceEnd>>;
+  /** … what `compare` said. */
+  readonly compared: unknown;
 }
 
 export interface InstanceEnd {
@@ -60,7 +64,7 @@ export interface RecordedCommand {
 /**
  * Runs a scenario once undisturbed, then twice for each of its store operations: with a crash before the operation, and
  * with one after it that keeps its answer back. Then the instances go on to their end on another host. The status, output,
- * failure, custom status, commands and results must be those of the undisturbed run; a replay of the history must ask for
+ * failure, custom status, commands and results must be those of the undisturbed run, and what `compare` says; a replay of the history must ask for
  * the recorded commands, inputs and times included; the same calls of activities must be executed, none more than once
  * more.
  *
@@ -83,6 +87,10 @@ export async function crashEverywhere(scenario: CrashScenario): Promise<CrashRep
           throw new Error(`${at} changes the outcome of ${id}:\n${shown(is)}\ninstead of\n${shown(was)}`);
         }
       }
+      if (!isDeepStrictEqual(disturbed.compared, undisturbed.compared)) {
+        const [is, was] = [disturbed.compared, undisturbed.compared];
+        throw new Error(`${at} changes what is compared:\n${shown(is)}\ninstead of\n${shown(was)}`);
+      }
       for (const [name, was] of undisturbed.executions) {
         const is = disturbed.executions.get(name) ?? { calls: 0, most: 0 };
         if (is.calls !== was.calls)
@@ -95,17 +103,19 @@ export async function crashEverywhere(scenario: CrashScenario): Promise<CrashRep
       }
     }
   }
-  return { operations: undisturbed.operations, runs, ends: undisturbed.ends };
+  const { operations, ends, compared } = undisturbed;
+  return { operations, runs, ends, compared };
 }
 
-function shown(end: InstanceEnd | undefined): string {
-  return inspect(end, { depth: 8, maxArrayLength: 1_000 });
+function shown(value: unknown): string {
+  return inspect(value, { depth: 8, maxArrayLength: 1_000 });
 }
 
 interface Run {
   readonly operations: number;
   readonly crashedAt: string | undefined;
   readonly ends: Record<string, InstanceEnd>;
+  readonly compared: unknown;
   readonly executions: ReadonlyMap<string, Executions>;
 }
 
@@ -118,7 +128,7 @@ interface Executions {
 }
 
 async function runOnce(scenario: CrashScenario, crashAt: number, when: 'before' | 'after'): Promise<Run> {
-  const { script, instanceIds, patience = '1m', before, ...options } = scenario;
+  const { script, instanceIds, patience = '1m', before, compare, ...options } = scenario;
   before?.();
   let operations = 0;
   let crashedAt: string | undefined;
@@ -187,9 +197,10 @@ async function runOnce(scenario: CrashScenario, crashAt: number, when: 'before' 
       throw new Error(`${after}: ${(error as Error).message}`, { cause: error });
     }
   }
+  const compared = await compare?.(last);
   void last[Symbol.asyncDispose]();
   await settled();
-  return { operations: operationsInAll, crashedAt, ends, executions: executionsOf(calls) };
+  return { operations: operationsInAll, crashedAt, ends, compared, executions: executionsOf(calls) };
 }
 
 function executionsOf(calls: ReadonlyMap<string, number>): Map<string, Executions> {
