@@ -67,6 +67,10 @@ export const SIGNATURE_HEADER_LENGTH_MAX = 4_096;
 export const SIGNATURES_MAX = 16;
 /** Keys in files are a few hundred bytes. */
 export const SECRET_BYTES_MAX = 64 * 1024;
+export const TAG_LENGTH_MAX = 256;
+/** A sender over HTTP is answered within this long: common timeouts are 10 s and more. What is not settled then goes on. */
+export const HTTP_ANSWER_MS = 8_000;
+export const HTTP_RETRY_AFTER_S = 1;
 /** Pauses before a source connects again, each twice as long as the one before, and up to a quarter shorter. */
 export const RECONNECT_DELAY_MS_MIN = 100;
 export const RECONNECT_DELAY_MS_MAX = 10_000;
@@ -149,3 +153,33 @@ export const STATEMENT_TIMEOUT_MS = 15_000;
 export const POSTGRES_CONNECTIONS_MAX = 4;
 /** Rows that are counted as waiting; nobody needs to know a higher number to the last row. */
 export const ROWS_COUNTED_MAX = 100_000;
+
+// ── Signatures ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** How far the time of a signed request may be from now, both ways: what Standard Webhooks, Stripe and Slack say. */
+export const REPLAY_TOLERANCE_MS = 5 * 60 * 1000;
+/** A few signatures of a hundred characters. */
+export const SIGNATURE_HEADER_LENGTH_MAX = 4_096;
+/** Senders that change their secret sign with two. Each costs a comparison, some of a public key. */
+export const SIGNATURES_MAX = 16;
+/** Keys in files are a few hundred bytes. */
+export const SECRET_BYTES_MAX = 64 * 1024;
+
+/** Missed ticks of a cron source that are fired: those of the last day, so that a nightly job survives a night's outage … */
+export const CATCH_UP_MS_DEFAULT = 24 * 60 * 60 * 1000;
+/** … no fewer than those of a takeover by another host, which may not be lost, … */
+export const CATCH_UP_MS_MIN = 10_000;
+/** … and no more than those of a year. */
+export const CATCH_UP_MS_MAX = 366 * 24 * 60 * 60 * 1000;
+/** Ticks that may wait for the instance before them: they are kept in one small record. */
+export const BUFFERED_TICKS_MAX = 1_000;
+/** Ticks that are decided before anything else is done: each costs about 0.15 ms to find. */
+export const TICKS_AT_ONCE_MAX = 100;
+/** Schedules of one source: each is asked for every tick. */
+export const SCHEDULES_MAX = 100;
+/** How often the machine's time is looked at: a timeout does not notice that somebody set it. */
+export const CLOCK_CHECK_MS = 60_000;
+/** A cursor that is ahead of the machine's time by more was written under a wrong one. Less is waited for. */
+export const CURSOR_AHEAD_MS_MAX = 24 * 60 * 60 * 1000;
+/** A source that closes waits for so long for what it is just doing: the last save. */
+export const CLOSE_GRACE_MS = 1_000;
