@@ -40,3 +40,22 @@ export const ATTRIBUTES_MAX = 64;
 export const JSON_DEPTH_MAX = 400;
 export const BATCH_LENGTH_MAX = 1_000;
 export const TAG_LENGTH_MAX = 256;
+
+/** Missed ticks of a cron source that are fired: those of the last day, so that a nightly job survives a night's outage … */
+export const CATCH_UP_MS_DEFAULT = 24 * 60 * 60 * 1000;
+/** … no fewer than those of a takeover by another host, which may not be lost, … */
+export const CATCH_UP_MS_MIN = 10_000;
+/** … and no more than those of a year. */
+export const CATCH_UP_MS_MAX = 366 * 24 * 60 * 60 * 1000;
+/** Ticks that may wait for the instance before them: they are kept in one small record. */
+export const BUFFERED_TICKS_MAX = 1_000;
+/** Ticks that are decided before anything else is done: each costs about 0.15 ms to find. */
+export const TICKS_AT_ONCE_MAX = 100;
+/** Schedules of one source: each is asked for every tick. */
+export const SCHEDULES_MAX = 100;
+/** How often the machine's time is looked at: a timeout does not notice that somebody set it. */
+export const CLOCK_CHECK_MS = 60_000;
+/** A cursor that is ahead of the machine's time by more was written under a wrong one. Less is waited for. */
+export const CURSOR_AHEAD_MS_MAX = 24 * 60 * 60 * 1000;
+/** A source that closes waits for so long for what it is just doing: the last save. */
+export const CLOSE_GRACE_MS = 1_000;
