@@ -165,6 +165,8 @@ export const SIGNATURES_MAX = 16;
 /** Keys in files are a few hundred bytes. */
 export const SECRET_BYTES_MAX = 64 * 1024;
 
+// ── Schedules ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
 /** Missed ticks of a cron source that are fired: those of the last day, so that a nightly job survives a night's outage … */
 export const CATCH_UP_MS_DEFAULT = 24 * 60 * 60 * 1000;
 /** … no fewer than those of a takeover by another host, which may not be lost, … */
