@@ -34,9 +34,31 @@ export const EVENT_BYTES_MAX = 32 * 1024 * 1024;
 export const OVERSIZE_BYTES_KEPT = 64 * 1024;
 /** A store or a host may be away for so long before it counts as an attempt of an event: longer than any election or takeover. */
 export const RUNTIME_PATIENCE_MS = 120_000;
+/** A sender over HTTP is answered within this long: common timeouts are 10 s and more. What is not settled then goes on. */
+export const HTTP_ANSWER_MS = 8_000;
+export const HTTP_RETRY_AFTER_S = 1;
+/** As the engine has it. */
+export const TAG_LENGTH_MAX = 256;
+
+// ── Events ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** CloudEvents asks for 20; extensions that are in use have a few more. */
 export const ATTRIBUTE_NAME_LENGTH_MAX = 64;
+/** Attributes route and name. What is longer is data. */
 export const ATTRIBUTE_LENGTH_MAX = 4_096;
 export const ATTRIBUTES_MAX = 64;
+/** As the gateway's: below the depth that the actors' codec refuses, and below what a recursive schema can follow. */
 export const JSON_DEPTH_MAX = 400;
+/** Events of one batch: each is started before the batch is acknowledged. */
 export const BATCH_LENGTH_MAX = 1_000;
-export const TAG_LENGTH_MAX = 256;
+
+// ── Signatures ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** How far the time of a signed request may be from now, both ways: what Standard Webhooks, Stripe and Slack say. */
+export const REPLAY_TOLERANCE_MS = 5 * 60 * 1000;
+/** A few signatures of a hundred characters. */
+export const SIGNATURE_HEADER_LENGTH_MAX = 4_096;
+/** Senders that change their secret sign with two. Each costs a comparison, some of a public key. */
+export const SIGNATURES_MAX = 16;
+/** Keys in files are a few hundred bytes. */
+export const SECRET_BYTES_MAX = 64 * 1024;
