@@ -51,6 +51,19 @@ export function banner(
       '',
     );
   }
+  if (service.inbox !== undefined) {
+    const api = service.url;
+    lines.push(
+      `  ${paint(1, 'triggers')} start them too`,
+      ...[
+        `curl ${api}/v1.0/triggers/orders -H 'content-type: application/cloudevents+json' \\`,
+        `  -d '{"specversion":"1.0","source":"shop","id":"1","type":"order","data":{"item":"book","amount":12}}'`,
+        `echo '{"item":"pen","amount":2}' > ${service.inbox}/pen.json`,
+        `curl ${api}/v1.0/triggers     # these two, and a hello each minute`,
+      ].map((line) => `    ${paint(2, line)}`),
+      '',
+    );
+  }
   lines.push(paint(2, 'Ctrl-C stops it; what has begun goes on at the next start.'), '');
   return lines.join('\n');
 }

@@ -1,11 +1,13 @@
-import { resolve } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { consoleLogger, type Logger } from '@troupe/actors';
 import type { GrpcServer } from '@troupe/gateway/grpc';
 import { serveHttp, type HttpServer } from '@troupe/gateway/http';
 import { levelStore } from '@troupe/level';
+import { Triggers } from '@troupe/triggers';
 import { startHost, type WorkflowHost, type WorkflowHostOptions } from '@troupe/workflow';
 import { PortError } from './errors.ts';
-import { exampleActivities, exampleWorkflows } from './examples.ts';
+import { exampleActivities, exampleTriggers, exampleWorkflows } from './examples.ts';
 import type { NatsSettings } from './nats-settings.ts';
 
 /** What to serve, where, and where its state is: in a folder, or shared with other hosts over NATS. */
@@ -22,6 +24,8 @@ export interface ServeOptions {
   readonly app?: string | undefined;
   /** Whether the example workflows are registered. Default true. */
   readonly examples?: boolean;
+  /** What starts and drives instances. Default: those of the examples, if these are registered. */
+  readonly triggers?: Triggers | undefined;
   readonly logger?: Logger;
   /** Ends the wait for the servers. */
   readonly signal?: AbortSignal;
@@ -44,6 +48,9 @@ export interface Service {
   readonly dataFolder: string | undefined;
   readonly shared: SharedState | undefined;
   readonly host: WorkflowHost;
+  readonly triggers: Triggers;
+  /** Where the example trigger looks for files. */
+  readonly inbox: string | undefined;
   /** Stops gracefully: no new requests, running turns finish, answers are sent, the store is closed. */
   stop(): Promise<void>;
 }
@@ -63,8 +70,13 @@ export async function serve(options: ServeOptions): Promise<Service> {
   const app = options.app ?? 'default';
   const examples = options.examples ?? true;
   const { dataFolder, shared, ...state } = await stateOf(options, logger);
+  const shown = examples && options.triggers === undefined;
+  const inbox = shown && dataFolder !== undefined ? join(dataFolder, 'inbox') : undefined;
+  const triggers = options.triggers ?? (shown ? exampleTriggers(inbox) : new Triggers());
   const host = await startHost({
     ...state,
+    actors: triggers.actors,
+    endings: triggers.endings,
     app,
     workflows: examples ? exampleWorkflows : [],
     activities: examples ? exampleActivities : [],
@@ -73,7 +85,7 @@ export async function serve(options: ServeOptions): Promise<Service> {
   let server: HttpServer | undefined;
   let grpc: GrpcServer | undefined;
   try {
-    server = await serveHttp(host, { port: options.port, logger }).catch(portError('--port', options.port));
+    server = await serveHttp(host, { port: options.port, logger, triggers }).catch(portError('--port', options.port));
     if (options.grpcPort !== undefined) {
       // Only now: a service without it starts without its packages.
       const { serveGrpc } = await import('@troupe/gateway/grpc');
@@ -81,6 +93,8 @@ export async function serve(options: ServeOptions): Promise<Service> {
         portError('--grpc-port', options.grpcPort),
       );
     }
+    if (inbox !== undefined) await mkdir(inbox, { recursive: true });
+    await triggers.start(host);
     const { url, port: httpPort } = server;
     return {
       url,
@@ -90,12 +104,16 @@ export async function serve(options: ServeOptions): Promise<Service> {
       dataFolder,
       shared,
       host,
+      triggers,
+      inbox,
       async stop() {
+        await triggers.stop();
         await Promise.all([server?.stop(), grpc?.stop()]);
         await host.stop();
       },
     };
   } catch (error) {
+    await triggers.stop();
     await server?.stop();
     await host.stop();
     throw error;
