@@ -1,9 +1,10 @@
 // Ticks of a schedule: `cron({ schedule: '0 9 * * MON-FRI', timeZone: 'Europe/Berlin' })`.
 
-import { CronReader, isoTime, type CronRule } from './cron/cron-reader.ts';
+import { CronReader, type CronRule } from './cron/cron-reader.ts';
 import { OVERLAPS, type Overlap } from './cron/progress.ts';
 import { Schedule } from './cron/schedule.ts';
 import { SourceError } from './errors.ts';
+import { isoTime } from './iso-time.ts';
 import { CATCH_UP_MS_DEFAULT, CATCH_UP_MS_MAX, CATCH_UP_MS_MIN } from './limits.ts';
 import type { Source } from './source.ts';
 

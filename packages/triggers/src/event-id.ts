@@ -32,13 +32,16 @@ export function contentId(data: unknown): string {
   return shortHash(data instanceof Uint8Array ? data : data === undefined ? '' : canonicalJson(data));
 }
 
+/** The tag of the trigger that started an instance. */
+export const TRIGGER_TAG = 'trigger';
+
 /** The tags by which the instances of an event are found. A value that cannot be a tag is cut, with `~` and its hash. */
 export function eventTags(
   source: string,
   id: string,
   trigger: string,
-): Record<'event-source' | 'event-id' | 'trigger', string> {
-  return { 'event-source': tagOf(source), 'event-id': tagOf(id), trigger: tagOf(trigger) };
+): Record<'event-source' | 'event-id' | typeof TRIGGER_TAG, string> {
+  return { 'event-source': tagOf(source), 'event-id': tagOf(id), [TRIGGER_TAG]: tagOf(trigger) };
 }
 
 const MARK_LENGTH = 1 + HASH_LENGTH;

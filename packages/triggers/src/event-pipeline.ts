@@ -11,6 +11,7 @@ import type { Action, ActionPlan, ActionResult } from './action.ts';
 import { backOffMs } from './back-off.ts';
 import { readEvent } from './cloud-event.ts';
 import type { DeadLetters, EventFailure } from './dead-letter.ts';
+import type { EndingInbox } from './endings/ending-inbox.ts';
 import { EventFormatError, TryLaterError } from './errors.ts';
 import { failureClass } from './failure-class.ts';
 import { EVENT_BYTES_MAX, OVERSIZE_BYTES_KEPT, RUNTIME_PATIENCE_MS } from './limits.ts';
@@ -25,6 +26,7 @@ export interface PipelineServices {
   readonly logger: Logger;
   readonly random: () => number;
   readonly deadLetters: DeadLetters;
+  readonly endings: EndingInbox;
 }
 
 /** What would be done with an event. */

@@ -167,3 +167,13 @@ export const CLOCK_CHECK_MS = 60_000;
 export const CURSOR_AHEAD_MS_MAX = 24 * 60 * 60 * 1000;
 /** A source that closes waits for so long for what it is just doing: the last save. */
 export const CLOSE_GRACE_MS = 1_000;
+
+// ── Endings ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Endings that wait on one host for a trigger to have room. The others come again: they are kept where they are. */
+export const ENDINGS_WAITING_MAX = 1_000;
+/** An ending that is not settled is handed over again after so long: soon after a crash, and not often while a trigger is paused. */
+export const ENDING_RETRY_MS_MIN = 10_000;
+export const ENDING_RETRY_MS_MAX = 5 * 60_000;
+/** An ending that no trigger wants is kept for so long: another host is being replaced. */
+export const ENDING_UNWANTED_MS = 60 * 60_000;

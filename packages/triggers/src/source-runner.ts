@@ -168,6 +168,7 @@ export class SourceRunner {
       free: () => this.#free,
       room: () => this.#room(context.signal),
       deliver: (message) => this.deliver(message),
+      endings: this.#services.endings,
       cursor: cursor && {
         get value() {
           return cursor.value;

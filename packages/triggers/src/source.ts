@@ -8,7 +8,8 @@
 // S5. It never logs or reports a secret.
 
 import type { Clock, Logger } from '@troupe/actors';
-import type { WorkflowHost } from '@troupe/workflow';
+import type { EndStatus, WorkflowHost } from '@troupe/workflow';
+import type { EndingInbox } from './endings/ending-inbox.ts';
 import type { HttpAnswer, HttpRequest } from './http-exchange.ts';
 import type { RawMessage, TriggerEvent } from './trigger-event.ts';
 
@@ -21,6 +22,8 @@ export interface Source {
    * trigger's cursor; when it fails another host goes on from there.
    */
   readonly runsOn: 'every-host' | 'one-host';
+  /** Of sources of endings: which they want. Known before they are opened, and the same on every host. */
+  readonly listens?: (workflowName: string, status: EndStatus) => boolean;
   /**
    * Begins to read. Resolves at once when the origin cannot be reached yet: that is `failing`, and tried again.
    *
@@ -65,6 +68,8 @@ export interface SourceContext {
   free(): number;
   /** Hands a message over. Resolves when it is settled; never rejects. */
   deliver(message: SourceMessage): Promise<Settlement>;
+  /** Where endings of instances come from. */
+  readonly endings?: EndingInbox;
   /** Of sources that run on one host. */
   readonly cursor: SourceCursor | undefined;
   /** The origin cannot be reached or refuses us; shown until {@link SourceContext.working}. Logged once per change. */

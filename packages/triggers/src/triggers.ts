@@ -1,7 +1,7 @@
 // The triggers of one host.
 
-import type { AnyActorDefinition } from '@troupe/actors';
-import type { WorkflowHost } from '@troupe/workflow';
+import { consoleLogger, type AnyActorDefinition } from '@troupe/actors';
+import type { EndingListener, WorkflowHost } from '@troupe/workflow';
 import type { ActionPlan } from './action.ts';
 import {
   deadLetterActor,
@@ -10,6 +10,7 @@ import {
   type DeadLetterPage,
   type DeadLetterQuery,
 } from './dead-letter.ts';
+import { EndingInbox } from './endings/ending-inbox.ts';
 import { TriggerNotFoundError } from './errors.ts';
 import { PermanentFailure, type PipelineServices } from './event-pipeline.ts';
 import { eventTags } from './event-id.ts';
@@ -75,11 +76,21 @@ export class Triggers implements AsyncDisposable {
   #services: PipelineServices | undefined;
   #stopping: Promise<void> | undefined;
 
+  readonly #inbox = new EndingInbox(
+    () => this.#rules.values(),
+    () => this.#services?.logger ?? consoleLogger,
+  );
+
   /** Give it to `startHost`: `startHost({ …, actors: triggers.actors })`. The same on all hosts of an application. */
-  readonly actors: readonly AnyActorDefinition[] = [deadLetterActor, readerCursorActor];
+  readonly actors: readonly AnyActorDefinition[] = [deadLetterActor, readerCursorActor, this.#inbox.actor];
 
   constructor(options: { readonly random?: () => number } = {}) {
     this.#random = options.random ?? Math.random;
+  }
+
+  /** Give it to `startHost` too if a trigger hears of endings: `startHost({ …, endings: triggers.endings })`. */
+  get endings(): EndingListener {
+    return this.#inbox.listener;
   }
 
   /** What {@link trigger} does. */
@@ -104,7 +115,14 @@ export class Triggers implements AsyncDisposable {
         'the host does not know the actors of its triggers: startHost({ …, actors: triggers.actors })',
       );
     const { clock, logger } = host.actors;
-    this.#services = { host, clock, logger, random: this.#random, deadLetters: new DeadLetters(host.actors) };
+    this.#services = {
+      host,
+      clock,
+      logger,
+      random: this.#random,
+      deadLetters: new DeadLetters(host.actors),
+      endings: this.#inbox,
+    };
     try {
       for (const rule of this.#rules.values()) {
         const runner = new SourceRunner(rule, this.#services);

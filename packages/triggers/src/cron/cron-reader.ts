@@ -11,6 +11,7 @@ import { waitAtMost } from '@troupe/actors';
 import { InstanceEndedError, InstanceNotFoundError, isTerminal } from '@troupe/workflow';
 import { backOffMs } from '../back-off.ts';
 import { StaleReaderError } from '../errors.ts';
+import { isoTime } from '../iso-time.ts';
 import { CLOCK_CHECK_MS, CLOSE_GRACE_MS, CURSOR_AHEAD_MS_MAX, TICKS_AT_ONCE_MAX } from '../limits.ts';
 import type { SourceContext, SourceCursor, SourceReader } from '../source.ts';
 import type { TriggerEvent } from '../trigger-event.ts';
@@ -292,9 +293,4 @@ export class CronReader implements SourceReader {
     }
     this.#woken = false;
   }
-}
-
-/** As in ids of events: RFC 3339 in UTC, with milliseconds. */
-export function isoTime(timeMs: number): string {
-  return new Date(timeMs).toISOString();
 }
