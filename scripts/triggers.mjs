@@ -49,7 +49,7 @@ function resultRow({ directed, doubled, lost, redelivered, seconds, unacknowledg
     // Some origins keep no account of what they have given out.
     unacknowledged: unacknowledged ?? '-',
     redelivered: `${redelivered} of ${directed}`,
-    seconds: seconds.toFixed(1),
+    seconds: Number(seconds.toFixed(1)),
   };
 }
 
@@ -57,7 +57,7 @@ function table(columns, rows) {
   const widths = columns.map((column) => Math.max(column.length, ...rows.map((row) => String(row[column]).length)));
   const line = (cells) =>
     cells
-      .map((cell, at) => (at === 0 ? String(cell).padEnd(widths[at]) : String(cell).padStart(widths[at])))
+      .map((cell, at) => (typeof cell === 'number' ? String(cell).padStart(widths[at]) : cell.padEnd(widths[at])))
       .join('  ');
   return [line(columns), ...rows.map((row) => line(columns.map((column) => row[column])))].join('\n');
 }
@@ -77,7 +77,7 @@ async function main(asked) {
   let failure;
   try {
     // One after the other: seconds are to be comparable.
-    const args = ['run', '--project', 'integration', '--maxWorkers', '1', '-t', TOLD, ...files];
+    const args = ['run', '--project', 'integration', '--no-file-parallelism', '-t', TOLD, ...files];
     const stdio = ['ignore', process.stderr, process.stderr];
     await run('vitest', args, { stdio, env }).catch((error) => (failure = error));
     const told = lines(file);

@@ -12,7 +12,8 @@ const ASKED_AT_ONCE = 64;
 const kit: SourceKit<JetStreamServer> = {
   kind: 'nats',
   runsOn: 'every-host',
-  durable: false,
+  // Its publishers ask until an event is settled: nobody else keeps it.
+  durable: true,
   server: () => JetStreamServer.start(),
   async origin(server, name) {
     const connection = await connect({ servers: server.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
@@ -51,7 +52,7 @@ async function request(
   own.set('Nats-Msg-Id', `nr-${number}`);
   if (traceparent !== undefined) own.set('traceparent', traceparent);
   await eventually(`an answer to ${number}`, async () => {
-    const answer = await connection.request(subject, JSON.stringify(data), { headers: own, timeout: 10_000 });
+    const answer = await connection.request(subject, JSON.stringify(data), { headers: own, timeout: 2_000 });
     return answer.json<NatsReply>().outcome !== 'released';
   });
 }

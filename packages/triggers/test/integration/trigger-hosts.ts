@@ -93,8 +93,12 @@ export class TriggerHost {
     this.#life++;
     this.#ready = false;
     const settings: TriggerHostSettings = { ...this.#settings(), by: this.by, rule };
-    const flags = heapMegabytes === undefined ? [] : [`--max-old-space-size=${heapMegabytes}`];
-    const child = new Child(process.execPath, [...flags, ...run, JSON.stringify(settings)], {
+    // Maps of the sources would take most of a small heap.
+    const flags =
+      heapMegabytes === undefined
+        ? run
+        : [`--max-old-space-size=${heapMegabytes}`, ...run.filter((flag) => flag !== '--enable-source-maps')];
+    const child = new Child(process.execPath, [...flags, JSON.stringify(settings)], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { ...process.env, ...(killAfter === undefined ? {} : { [KILL_AFTER]: String(killAfter) }) },
     });

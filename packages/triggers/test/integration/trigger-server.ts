@@ -8,15 +8,13 @@ export async function serveTriggers(triggers: Triggers): Promise<{ readonly url:
   const server = createServer((incoming, outgoing) => {
     void (async () => {
       const { pathname, searchParams } = new URL(incoming.url!, 'http://127.0.0.1');
-      const chunks: Buffer[] = [];
-      for await (const chunk of incoming as AsyncIterable<Buffer>) chunks.push(chunk);
       const request: HttpRequest = {
         method: incoming.method!,
         headers: new Headers(
           Object.entries(incoming.headersDistinct).map(([name, values]) => [name, values!.join(', ')]),
         ),
         query: searchParams,
-        body: async () => Buffer.concat(chunks),
+        body: async () => Buffer.concat(await incoming.toArray()),
       };
       const { status, headers, body } = await triggers.receive(pathname.split('/').at(-1)!, request);
       const text = body === undefined ? undefined : JSON.stringify(body);
