@@ -47,3 +47,24 @@ export class DeadLetterNotFoundError extends TroupeError {
   override readonly name = 'DeadLetterNotFoundError';
   readonly code = 'dead_letter_not_found';
 }
+
+/** Why a request is not taken for one of its sender. */
+export type SignatureProblem = 'missing' | 'malformed' | 'mismatch' | 'too-old' | 'too-new';
+
+/** A request that does not show that it comes from its sender. Says nothing of secrets and of signatures. */
+export class SignatureError extends TroupeError {
+  override readonly name = 'SignatureError';
+  readonly code = 'signature_invalid';
+  readonly reason: SignatureProblem;
+
+  constructor(reason: SignatureProblem, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** A secret that is not where it should be, or cannot be one. */
+export class SecretError extends TroupeError {
+  override readonly name = 'SecretError';
+  readonly code = 'secret_unfit';
+}

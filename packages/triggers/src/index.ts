@@ -49,3 +49,5 @@ export type {
   SourceReader,
 } from './source.ts';
 export type { HttpAnswer, HttpRequest } from './http-exchange.ts';
+export { isBatch, readBatch, readEvent, type BatchElement } from './cloud-event.ts';
+export { writeBatch, writeBinary, writeStructured, type BinaryEvent } from './cloud-event-writer.ts';

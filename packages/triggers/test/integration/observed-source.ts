@@ -14,8 +14,8 @@ export interface Observed {
   readonly handedOver: number;
   readonly settled: number;
   readonly inFlightPeak: number;
-  /** Of the heap and of what hangs on it. */
-  readonly memoryBytesPeak: number;
+  /** Of buffers, which hang on the heap and are not in it. */
+  readonly externalBytesPeak: number;
 }
 
 export class ObservedSource implements Source {
@@ -30,7 +30,7 @@ export class ObservedSource implements Source {
   #handedOver = 0;
   #settled = 0;
   #inFlightPeak = 0;
-  #memoryBytesPeak = 0;
+  #externalBytesPeak = 0;
 
   /** @param killAfter kill this process after so many creates */
   constructor(source: Source, by: string, notes: JsonLines<Settled>, killAfter: number | undefined) {
@@ -74,7 +74,7 @@ export class ObservedSource implements Source {
       handedOver: this.#handedOver,
       settled: this.#settled,
       inFlightPeak: this.#inFlightPeak,
-      memoryBytesPeak: this.#memoryBytesPeak,
+      externalBytesPeak: this.#externalBytesPeak,
     };
   }
 
@@ -82,8 +82,7 @@ export class ObservedSource implements Source {
     this.#handedOver++;
     this.#inFlightPeak = Math.max(this.#inFlightPeak, this.#handedOver - this.#settled);
     if (this.#handedOver % MEMORY_EVERY === 1) {
-      const { external, heapUsed } = process.memoryUsage();
-      this.#memoryBytesPeak = Math.max(this.#memoryBytesPeak, heapUsed + external);
+      this.#externalBytesPeak = Math.max(this.#externalBytesPeak, process.memoryUsage().external);
     }
     const settlement = await context.deliver(message);
     const { instanceId, outcome } = settlement;

@@ -41,6 +41,9 @@ export class Scene {
     await this.#until(
       `${events} instances have ended`,
       async () => {
+        // Counting asks more of a host than looking at what it noted.
+        const ran = this.hosts.evidence.runs().length;
+        if (ran < events) throw new Error(`${ran} activities of ${events} have run`);
         const { all, ended } = await this.hosts.running[0]!.ask.progress('take');
         if (all >= events && ended >= events) return true;
         throw new Error(`${all} instances of ${events}, ${ended} have ended`);
@@ -65,6 +68,15 @@ export class Scene {
       const settled = this.hosts.evidence.settled().length;
       if (settled >= count) return true;
       throw new Error(`${settled} are`);
+    });
+  }
+
+  /** Until the rule `try-later` was tried on so many events. */
+  async tried(count: number): Promise<void> {
+    await this.#until(`${count} events are tried`, async () => {
+      const tried = new Set(this.hosts.evidence.attempts().map(({ id, source }) => documentedId(source, id))).size;
+      if (tried >= count) return true;
+      throw new Error(`${tried} are`);
     });
   }
 

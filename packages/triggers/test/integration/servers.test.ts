@@ -145,18 +145,20 @@ await describeWithServer('redis-server', 'redis-server', () => {
 await describeWithServer('rabbitmq-server', 'rabbitmq-server', () => {
   test('keeps what waits in a queue', async () => {
     const server = ending(await RabbitServer.start());
+    const queue = 'what-is-kept';
     const connection = await connectAmqp(server.url);
     const channel = await connection.createConfirmChannel();
-    await channel.assertQueue('kept', { durable: true });
-    channel.sendToQueue('kept', Buffer.from('something'), { persistent: true });
+    await channel.assertQueue(queue, { durable: true });
+    channel.sendToQueue(queue, Buffer.from('something'), { persistent: true });
     await channel.waitForConfirms();
     await connection.close();
+    await server.declared(queue);
 
     await killAndRestart(server);
 
     const again = await connectAmqp(server.url);
     closing.push(() => again.close());
-    const message = await (await again.createChannel()).get('kept', { noAck: true });
+    const message = await (await again.createChannel()).get(queue, { noAck: true });
     expect(message === false ? undefined : message.content.toString()).toBe('something');
   });
 

@@ -16,7 +16,7 @@ export async function serveTriggers(triggers: Triggers): Promise<{ readonly url:
           Object.entries(incoming.headersDistinct).map(([name, values]) => [name, values!.join(', ')]),
         ),
         query: searchParams,
-        body: Buffer.concat(chunks),
+        body: async () => Buffer.concat(chunks),
       };
       const { status, headers, body } = await triggers.receive(pathname.split('/').at(-1)!, request);
       const text = body === undefined ? undefined : JSON.stringify(body);

@@ -1,6 +1,9 @@
 // RabbitMQ, with the Erlang that runs it: a node of its own, whose name server (epmd) is its own too.
+//
+// Messages are on the disk when they are confirmed. Of a queue that was just declared this was seen to fail once: a test that
+// kills it waits for `declared` before. A start takes seconds of a processor.
 
-import { mkdir, readdir, realpath, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, realpath, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { findServer, type ServerProgram } from '../../../../scripts/servers.mjs';
 import { Child } from '../../../nats/test/integration/child.ts';
@@ -133,6 +136,18 @@ log.file = false
 
   protected override async answers(): Promise<boolean> {
     return (await answerOf(this.port, PROTOCOL_HEADER))[0] === METHOD_FRAME;
+  }
+
+  /** Resolves when the declaration of a durable queue is in the files of its database, so that `kill` leaves it there. */
+  async declared(queue: string): Promise<void> {
+    await eventually(`the queue ${queue} is written`, async () => {
+      const folder = join(this.folder, 'mnesia/rabbit@localhost');
+      for (const name of await readdir(folder)) {
+        if (!/^((LATEST|PREVIOUS)\.LOG|rabbit_durable_queue\..*)$/.test(name)) continue;
+        if ((await readFile(join(folder, name))).includes(queue)) return true;
+      }
+      return false;
+    });
   }
 
   override async end(): Promise<void> {
