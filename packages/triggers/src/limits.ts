@@ -67,15 +67,9 @@ export const SIGNATURE_HEADER_LENGTH_MAX = 4_096;
 export const SIGNATURES_MAX = 16;
 /** Keys in files are a few hundred bytes. */
 export const SECRET_BYTES_MAX = 64 * 1024;
-export const TAG_LENGTH_MAX = 256;
-/** A sender over HTTP is answered within this long: common timeouts are 10 s and more. What is not settled then goes on. */
-export const HTTP_ANSWER_MS = 8_000;
-export const HTTP_RETRY_AFTER_S = 1;
-/** Pauses before a source connects again, each twice as long as the one before, and up to a quarter shorter. */
-export const RECONNECT_DELAY_MS_MIN = 100;
-export const RECONNECT_DELAY_MS_MAX = 10_000;
-/** A server that takes a connection and then says nothing is given up after this long. */
-export const CONNECT_TIMEOUT_MS = 5_000;
+
+// ── Brokers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
 /** How long a broker keeps a message for the host that has it, and hears nothing of it, before another host gets it. */
 export const ACK_WAIT_MS_DEFAULT = 30_000;
 export const ACK_WAIT_MS_MIN = 1_000;
@@ -120,7 +114,6 @@ export const KAFKA_COMMIT_RETRY_MS = 1_000;
 export const KAFKA_UNCOMMITTED_MAX = 10_000;
 /** A member of a group is heard of ten times in this time, and a loaded host is late now and then. */
 export const KAFKA_SESSION_MS_MIN = 3_000;
-export const TAG_LENGTH_MAX = 256;
 
 // ── Files, rows and objects of Kubernetes ────────────────────────────────────────────────────────────────────────────
 
@@ -153,17 +146,6 @@ export const STATEMENT_TIMEOUT_MS = 15_000;
 export const POSTGRES_CONNECTIONS_MAX = 4;
 /** Rows that are counted as waiting; nobody needs to know a higher number to the last row. */
 export const ROWS_COUNTED_MAX = 100_000;
-
-// ── Signatures ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** How far the time of a signed request may be from now, both ways: what Standard Webhooks, Stripe and Slack say. */
-export const REPLAY_TOLERANCE_MS = 5 * 60 * 1000;
-/** A few signatures of a hundred characters. */
-export const SIGNATURE_HEADER_LENGTH_MAX = 4_096;
-/** Senders that change their secret sign with two. Each costs a comparison, some of a public key. */
-export const SIGNATURES_MAX = 16;
-/** Keys in files are a few hundred bytes. */
-export const SECRET_BYTES_MAX = 64 * 1024;
 
 // ── Schedules ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
