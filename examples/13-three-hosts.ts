@@ -3,17 +3,14 @@
 //
 // A nats-server is found or fetched (scripts/nats-server.mjs); with NATS_URL the hosts use one that runs already.
 
-import { fork, spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, readdir, readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { fork, type ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { consoleLogger, NotExecutedError, OutcomeUnknownError } from '@troupe/actors';
 import { nats } from '@troupe/nats';
 import { activity, startHost, workflow } from '@troupe/workflow';
-import { guardFolder, guardProcess } from '../scripts/guardian.mjs';
-import { findNatsServer } from '../scripts/nats-server.mjs';
+import { guardProcess } from '../scripts/guardian.mjs';
+import { startNatsServer } from './servers/nats.ts';
 
 const ORDERS = 300;
 const PARTITIONS = 256;
@@ -137,32 +134,6 @@ async function runShop(): Promise<void> {
   console.log(`${ORDERS} orders are completed`);
   console.log(`${charged.size} charges, ${chargedAgain} of them asked for again under their key`);
   for (const host of partitions.keys()) host.kill('SIGTERM');
-}
-
-/** Starts a nats-server on a free port, with a folder of its own; both end with this process. */
-async function startNatsServer(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'troupe-three-hosts-'));
-  guardFolder(folder);
-  const options = [
-    '--addr',
-    '127.0.0.1',
-    '--port',
-    '-1',
-    '--jetstream',
-    '--store_dir',
-    folder,
-    '--ports_file_dir',
-    folder,
-  ];
-  const server = spawn(await findNatsServer(), options, { stdio: 'ignore' });
-  guardProcess(server);
-  server.unref();
-  for (;;) {
-    const name = (await readdir(folder)).find((file) => file.endsWith('.ports'));
-    const ports = name === undefined ? '' : await readFile(join(folder, name), 'utf8');
-    if (ports.endsWith('}')) return (JSON.parse(ports) as { nats: string[] }).nats[0]!;
-    await sleep(20);
-  }
 }
 
 const [server, app] = process.argv.slice(2);

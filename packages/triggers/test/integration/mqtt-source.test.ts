@@ -1,3 +1,4 @@
+import { createServer, type AddressInfo } from 'node:net';
 import { connectAsync, type IClientPublishOptions, type MqttClient } from 'mqtt';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../../../nats/test/integration/eventually.ts';
@@ -270,12 +271,20 @@ await describeWithServer('mosquitto', 'the source mqtt', () => {
     },
   );
 
-  test('says that a clientId is used twice', async () => {
-    const name = topic();
-    const options = { topic: name, shared: 'g', clientId: name };
-    const { context } = await open(options);
-    await open(options);
+  test('says that a clientId is used twice, when the broker says so', async () => {
+    // Mosquitto ends the former connection without a word.
+    const connack = Buffer.of(0x20, 3, 0, 0, 0);
+    const takenOver = Buffer.of(0xe0, 2, 0x8e, 0);
+    const broker = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => socket.end(Buffer.concat([connack, takenOver])));
+    });
+    await new Promise<void>((resolve) => broker.listen(0, '127.0.0.1', resolve));
+    const context = new TestSourceContext();
+    const url = `mqtt://127.0.0.1:${(broker.address() as AddressInfo).port}`;
+    readers.push(await mqtt({ url, topic: 'a', shared: 'g', clientId: 'twice' }).open(context));
     await eventually('it says so', () => context.failures.some((error) => /same clientId/.test(String(error))));
+    broker.close();
   });
 
   test('waits for a broker that is not there, and says nothing of passwords', async () => {
