@@ -25,7 +25,7 @@ const kit: SourceKit<RabbitServer> = {
       publish: (numbers, _hosts, more) => publish(server, name, numbers, more),
       publishAgain: async (numbers) => void (await publish(server, name, numbers)),
       unacknowledged: async () => {
-        // Messages that a reader has are counted only by the one that it is: a consumer with a prefetch of all has none.
+        // Those that wait. What a reader has is among them again once the reader is gone.
         return await withConnection(server, async (connection) => {
           const channel = await connection.createChannel();
           return (await channel.checkQueue(name)).messageCount;
