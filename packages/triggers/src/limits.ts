@@ -77,3 +77,20 @@ export const STATEMENT_TIMEOUT_MS = 15_000;
 export const POSTGRES_CONNECTIONS_MAX = 4;
 /** Rows that are counted as waiting; nobody needs to know a higher number to the last row. */
 export const ROWS_COUNTED_MAX = 100_000;
+/** Objects of one page of a list: each may have more than a megabyte. */
+export const LIST_PAGE_LENGTH = 100;
+export const LIST_PAGE_BYTES_MAX = 256 * 1024 * 1024;
+/** One line of a watch is one object; etcd takes 1.5 MiB, other stores somewhat more. */
+export const WATCH_LINE_BYTES_MAX = 32 * 1024 * 1024;
+/** How long the API server is asked to watch; it then ends the watch, and another begins. */
+export const WATCH_TIMEOUT_S = 240;
+/** A watch that goes on for so much longer hangs: what was between us has gone. */
+export const WATCH_OVERDUE_MS = 30_000;
+/** An answer has to begin, and a page to be complete, in this time. */
+export const API_REQUEST_TIMEOUT_MS = 60_000;
+/** Of an answer that is an error: enough for what it says. */
+export const API_ERROR_BYTES_MAX = 64 * 1024;
+/** A watch that lasted for so long was a good one. */
+export const WATCH_GOOD_MS = 5_000;
+/** Versions behind the first one that is not settled: if one event is tried for long, the others go on so far. */
+export const VERSIONS_PENDING_MAX = 10_000;
