@@ -18,6 +18,8 @@ import { operationsRoutes } from './operations-routes.ts';
 import { Problem, problemOf } from './problem.ts';
 import { checkQuery, checkRawTarget, decodePath, encodeSegment } from './request-target.ts';
 import { RouteTable } from './route.ts';
+import type { HttpTriggers } from './trigger-port.ts';
+import { triggerRoutes } from './trigger-routes.ts';
 import { workflowRoutes } from './workflow-routes.ts';
 
 /** Settings of a gateway. */
@@ -32,6 +34,8 @@ export interface HttpGatewayOptions extends AccessOptions {
   readonly failedStatusCode?: number | undefined;
   /** Off unless set. */
   readonly cors?: CorsOptions | undefined;
+  /** Served under `/v1.0/triggers`: the `Triggers` of @troupe/triggers. */
+  readonly triggers?: HttpTriggers | undefined;
   /** The `id` of `/v1.0/metadata`. Default `"troupe"`. */
   readonly appId?: string | undefined;
   /** Where bugs are reported. Default: the console. */
@@ -101,6 +105,7 @@ class Gateway implements HttpGateway, CallEnvironment {
     }
     this.#table = new RouteTable([
       ...operationsRoutes(this.#metrics, () => this.#table.routes),
+      ...(options.triggers === undefined ? [] : triggerRoutes(options.triggers)),
       ...daprRoutes,
       ...workflowRoutes,
     ]);
@@ -221,6 +226,8 @@ class Gateway implements HttpGateway, CallEnvironment {
       throw notAllowed(request.method, match.allowed);
     }
     const { route } = match;
+    const crossOrigin = route.method === 'OPTIONS' ? this.#cors.preflight(request, ['POST']) : undefined;
+    if (crossOrigin !== undefined) return crossOrigin;
     seen.route = route.path;
     // Express tells in baseUrl what it has cut off the path.
     const cutOff = typeof incoming?.baseUrl === 'string' ? incoming.baseUrl : '';
@@ -232,8 +239,9 @@ class Gateway implements HttpGateway, CallEnvironment {
         .join('/');
     const call = new HttpCall(request, this, { params: match.params, query: searchParams, prefix, incoming });
     seen.call = call;
-    if (route.scope !== undefined) await this.#access.checkCaller(request, route.scope);
-    if (this.#draining && route.method !== 'GET') throw stopping();
+    const scope = typeof route.scope === 'function' ? route.scope(call) : route.scope;
+    if (scope !== undefined) await this.#access.checkCaller(request, scope);
+    if (this.#draining && route.method !== 'GET' && route.method !== 'OPTIONS') throw stopping();
     checkQuery(search);
     return route.handle(call);
   }

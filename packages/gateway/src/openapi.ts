@@ -15,6 +15,7 @@ export function openApiDocument(routes: readonly Route[], version: string, prefi
     security: [{}, { bearer: [] }, { daprApiToken: [] }],
     tags: [
       { name: 'workflows', description: 'Type and id in the path. The type "-" stands for any, but not for start.' },
+      { name: 'triggers', description: 'Events that start and drive workflows, and those that could not be handled.' },
       { name: 'dapr', description: "Dapr's workflow API; also under /v1.0-alpha1 and /v1.0-beta1." },
       { name: 'operations', description: 'Probes, metrics, documents.' },
     ],

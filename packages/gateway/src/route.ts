@@ -5,14 +5,14 @@ import type { Scope } from './access.ts';
 import type { HttpCall } from './http-call.ts';
 
 export interface Route {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'DELETE' | 'OPTIONS';
   /** As in OpenAPI: `/v1.0/workflows/{workflowType}/{instanceId}`. */
   readonly path: string;
   readonly operationId: string;
   readonly summary: string;
-  readonly group: 'workflows' | 'dapr' | 'operations';
-  /** Undefined for routes that anybody may ask. */
-  readonly scope: Scope | undefined;
+  readonly group: 'workflows' | 'triggers' | 'dapr' | 'operations';
+  /** Undefined for routes that anybody may ask. A function where it depends on what is asked. */
+  readonly scope: Scope | undefined | ((call: HttpCall) => Scope | undefined);
   /** Query parameters and what they mean. */
   readonly query?: Readonly<Record<string, string>>;
   /** What the body means, for routes that read one. */

@@ -5,7 +5,8 @@ export interface HttpRequest {
   readonly method: string;
   readonly headers: Headers;
   readonly query: URLSearchParams;
-  readonly body: Uint8Array;
+  /** Reads the raw body, once. Rejects when it is larger than the gateway takes, or does not come. */
+  body(): Promise<Uint8Array>;
 }
 
 /** What is answered. */

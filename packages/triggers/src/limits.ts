@@ -16,11 +16,6 @@ export const OWNER_CHECK_INTERVAL_MS = 1_000;
 /** A source that ended by a failure is opened again after this long. */
 export const REOPEN_DELAY_MS_MIN = 500;
 export const REOPEN_DELAY_MS_MAX = 30_000;
-/** Pauses before a source connects again, each twice as long as the one before, and up to a quarter shorter. */
-export const RECONNECT_DELAY_MS_MIN = 100;
-export const RECONNECT_DELAY_MS_MAX = 10_000;
-/** A server that takes a connection and then says nothing is given up after this long. */
-export const CONNECT_TIMEOUT_MS = 5_000;
 /** How long a stop waits for the events that are worked at. */
 export const STOP_GRACE_MS = 10_000;
 /** How long the key of a start is kept after its instance is gone: longer than any source redelivers. */
@@ -45,6 +40,37 @@ export const ATTRIBUTES_MAX = 64;
 export const JSON_DEPTH_MAX = 400;
 export const BATCH_LENGTH_MAX = 1_000;
 export const TAG_LENGTH_MAX = 256;
+/** A sender over HTTP is answered within this long: common timeouts are 10 s and more. What is not settled then goes on. */
+export const HTTP_ANSWER_MS = 8_000;
+export const HTTP_RETRY_AFTER_S = 1;
+/** Pauses before a source connects again, each twice as long as the one before, and up to a quarter shorter. */
+export const RECONNECT_DELAY_MS_MIN = 100;
+export const RECONNECT_DELAY_MS_MAX = 10_000;
+/** A server that takes a connection and then says nothing is given up after this long. */
+export const CONNECT_TIMEOUT_MS = 5_000;
+/** How long a broker keeps a message for the host that has it, and hears nothing of it, before another host gets it. */
+export const ACK_WAIT_MS_DEFAULT = 30_000;
+export const ACK_WAIT_MS_MIN = 1_000;
+/** A message is said to be worked at three times in that time: one of them may be late and one lost. */
+export const EXTENDS_PER_ACK_WAIT = 3;
+/** Messages of one JetStream consumer that are out at all hosts together. Each fetches what it has room for: this is for 64 hosts with 1,000 each. */
+export const JETSTREAM_ACK_PENDING_MAX = 64_000;
+/** How long one fetch waits for messages. When it ends without any, the next one shows whether the consumer is still there. */
+export const FETCH_WAIT_MS = 10_000;
+/** A message that was released although the source reads on comes again after this long. */
+export const RELEASED_DELAY_MS = 5_000;
+/**
+ * Messages that were pushed at us and wait for room. When there are more, what its broker keeps is not read, and what only
+ * we have is dropped. As many bytes as a NATS server keeps for a slow reader.
+ */
+export const WAITING_MAX = 1_024;
+export const WAITING_BYTES_MAX = 64 * 1024 * 1024;
+/** How long an MQTT 5 broker keeps a session without a host: as long as the keys of starts, a long weekend at least. */
+export const SESSION_EXPIRY_MS_DEFAULT = 7 * 24 * 60 * 60 * 1000;
+/** The protocol has 32 bits for seconds, and the highest number is for ever. */
+export const SESSION_EXPIRY_MS_MAX = (2 ** 32 - 2) * 1000;
+/** Packet identifiers of MQTT have 16 bits. */
+export const MQTT_OUT_MAX = 65_535;
 
 // ── Files, rows and objects of Kubernetes ────────────────────────────────────────────────────────────────────────────
 

@@ -37,7 +37,8 @@ export interface SourceReader {
   close(): Promise<void>;
   /** Messages that wait at the origin; undefined when it does not say. */
   lag?(): Promise<number | undefined>;
-  /** For sources that HTTP requests are given to. */
+  /** Of sources that HTTP requests are given to: whether they check by themselves who sends. */
+  readonly verifies?: boolean;
   receive?(request: HttpRequest): Promise<HttpAnswer>;
 }
 

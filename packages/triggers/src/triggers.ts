@@ -178,6 +178,11 @@ export class Triggers implements AsyncDisposable {
     );
   }
 
+  /** Whether a trigger checks by itself who sends it HTTP requests. */
+  verifies(name: string): boolean {
+    return this.#runners.get(name)?.reader?.verifies === true;
+  }
+
   /** Hands an event to a trigger, as its source would; resolves when it is settled. */
   async deliver(name: string, message: SourceMessage): Promise<Settlement> {
     return this.#runner(name).deliver(message);
