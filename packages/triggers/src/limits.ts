@@ -16,11 +16,6 @@ export const OWNER_CHECK_INTERVAL_MS = 1_000;
 /** A source that ended by a failure is opened again after this long. */
 export const REOPEN_DELAY_MS_MIN = 500;
 export const REOPEN_DELAY_MS_MAX = 30_000;
-/** Pauses before a source connects again, each twice as long as the one before, and up to a quarter shorter. */
-export const RECONNECT_DELAY_MS_MIN = 100;
-export const RECONNECT_DELAY_MS_MAX = 10_000;
-/** A server that takes a connection and then says nothing is given up after this long. */
-export const CONNECT_TIMEOUT_MS = 5_000;
 /** How long a stop waits for the events that are worked at. */
 export const STOP_GRACE_MS = 10_000;
 /** How long the key of a start is kept after its instance is gone: longer than any source redelivers. */
@@ -70,6 +65,11 @@ export const SECRET_BYTES_MAX = 64 * 1024;
 
 // ── Brokers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/** Pauses before a source connects again, each twice as long as the one before, and up to a quarter shorter. */
+export const RECONNECT_DELAY_MS_MIN = 100;
+export const RECONNECT_DELAY_MS_MAX = 10_000;
+/** A server that takes a connection and then says nothing is given up after this long. */
+export const CONNECT_TIMEOUT_MS = 5_000;
 /** How long a broker keeps a message for the host that has it, and hears nothing of it, before another host gets it. */
 export const ACK_WAIT_MS_DEFAULT = 30_000;
 export const ACK_WAIT_MS_MIN = 1_000;
@@ -177,3 +177,20 @@ export const ENDING_RETRY_MS_MIN = 10_000;
 export const ENDING_RETRY_MS_MAX = 5 * 60_000;
 /** An ending that no trigger wants is kept for so long: another host is being replaced. */
 export const ENDING_UNWANTED_MS = 60 * 60_000;
+/** Objects of one page of a list: each may have more than a megabyte. */
+export const LIST_PAGE_LENGTH = 100;
+export const LIST_PAGE_BYTES_MAX = 256 * 1024 * 1024;
+/** One line of a watch is one object; etcd takes 1.5 MiB, other stores somewhat more. */
+export const WATCH_LINE_BYTES_MAX = 32 * 1024 * 1024;
+/** How long the API server is asked to watch; it then ends the watch, and another begins. */
+export const WATCH_TIMEOUT_S = 240;
+/** A watch that goes on for so much longer hangs: what was between us has gone. */
+export const WATCH_OVERDUE_MS = 30_000;
+/** An answer has to begin, and a page to be complete, in this time. */
+export const API_REQUEST_TIMEOUT_MS = 60_000;
+/** Of an answer that is an error: enough for what it says. */
+export const API_ERROR_BYTES_MAX = 64 * 1024;
+/** A watch that lasted for so long was a good one. */
+export const WATCH_GOOD_MS = 5_000;
+/** Versions behind the first one that is not settled: if one event is tried for long, the others go on so far. */
+export const VERSIONS_PENDING_MAX = 10_000;
