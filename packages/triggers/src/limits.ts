@@ -48,7 +48,6 @@ export const ATTRIBUTES_MAX = 64;
 export const JSON_DEPTH_MAX = 400;
 /** Events of one batch: each is started before the batch is acknowledged. */
 export const BATCH_LENGTH_MAX = 1_000;
-export const TAG_LENGTH_MAX = 256;
 /** A sender over HTTP is answered within this long: common timeouts are 10 s and more. What is not settled then goes on. */
 export const HTTP_ANSWER_MS = 8_000;
 export const HTTP_RETRY_AFTER_S = 1;
@@ -110,3 +109,16 @@ export const CLOCK_CHECK_MS = 60_000;
 export const CURSOR_AHEAD_MS_MAX = 24 * 60 * 60 * 1000;
 /** A source that closes waits for so long for what it is just doing: the last save. */
 export const CLOSE_GRACE_MS = 1_000;
+/** A file of triggers: a thousand of them with long expressions have room. */
+export const TRIGGER_FILE_BYTES_MAX = 1024 * 1024;
+/** Values in it, once its aliases are followed: a few lines of them could stand for billions. */
+export const TRIGGER_FILE_VALUES_MAX = 100_000;
+/** The parser of YAML calls itself for each level. */
+export const TRIGGER_FILE_DEPTH_MAX = 64;
+/** An expression that people can still read; what it costs grows with it. */
+export const EXPRESSION_LENGTH_MAX = 4_096;
+export const EXPRESSION_NODES_MAX = 1_000;
+/** Of an expression with loops or patterns, which can take for ever: no honest one takes a tenth of it. */
+export const EXPRESSION_TIME_MS_MAX = 1_000;
+/** Values that an expression makes. */
+export const EXPRESSION_VALUES_MAX = 1_000_000;
