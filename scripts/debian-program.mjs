@@ -78,7 +78,7 @@ async function recentFailure(folder) {
  */
 export async function unpackFromSuites(name, suites, work, use) {
   const problems = [];
-  for (const uri of new Set((await archives(suites)).map(({ uri }) => uri))) {
+  for (const { uri } of await archives(suites)) {
     for (const suite of suites) {
       try {
         const folder = await mkdtemp(join(work, `${suite}-`));
@@ -132,16 +132,16 @@ async function archives(suites) {
   const names = [codename, 'stable', 'oldstable', 'testing', 'unstable'];
   const own =
     suites.length > 0 ? [...names, ...suites] : names.flatMap((name) => [name, `${name}-updates`, `${name}-security`]);
-  const releases = new Map();
+  const found = new Map();
   for (const line of output.split('\n')) {
     const [uri, release, component, origin] = line.split(' ');
     // The origin is known only when the lists are there.
     if (!own.includes(release) || component !== 'main' || !/^(|Debian)$/.test(origin ?? '') || !/^https?:/.test(uri)) {
       continue;
     }
-    releases.set(uri, [...new Set([...(releases.get(uri) ?? []), release])]);
+    found.set(uri, [...new Set([...(found.get(uri) ?? []), release])]);
   }
-  return Array.from(releases, ([uri, releases]) => ({ uri, releases }));
+  return Array.from(found, ([uri, releases]) => ({ uri, releases }));
 }
 
 async function osRelease() {

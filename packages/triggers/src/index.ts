@@ -49,16 +49,5 @@ export type {
   SourceReader,
 } from './source.ts';
 export type { HttpAnswer, HttpRequest } from './http-exchange.ts';
-// Events as CloudEvents, for those who export dead letters or bring a source of their own.
 export { isBatch, readBatch, readEvent, type BatchElement } from './cloud-event.ts';
 export { writeBatch, writeBinary, writeStructured, type BinaryEvent } from './cloud-event-writer.ts';
-// How HTTP requests show who they come from.
-export { bearer } from './signatures/bearer.ts';
-export { github } from './signatures/github.ts';
-export { hmac, type HmacOptions } from './signatures/hmac.ts';
-export { Secret, secretFrom, type SecretOrigin, type Secrets } from './signatures/secret.ts';
-export type { HmacAlgorithm, SignatureScheme } from './signatures/signature.ts';
-export { slack, type SlackOptions } from './signatures/slack.ts';
-export { standardWebhooks, type StandardWebhooksOptions } from './signatures/standard-webhooks.ts';
-export { stripe, type StripeOptions } from './signatures/stripe.ts';
-export { SecretError, SignatureError, type SignatureProblem } from './errors.ts';

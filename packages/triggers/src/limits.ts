@@ -16,6 +16,11 @@ export const OWNER_CHECK_INTERVAL_MS = 1_000;
 /** A source that ended by a failure is opened again after this long. */
 export const REOPEN_DELAY_MS_MIN = 500;
 export const REOPEN_DELAY_MS_MAX = 30_000;
+/** Pauses before a source connects again, each twice as long as the one before, and up to a quarter shorter. */
+export const RECONNECT_DELAY_MS_MIN = 100;
+export const RECONNECT_DELAY_MS_MAX = 10_000;
+/** A server that takes a connection and then says nothing is given up after this long. */
+export const CONNECT_TIMEOUT_MS = 5_000;
 /** How long a stop waits for the events that are worked at. */
 export const STOP_GRACE_MS = 10_000;
 /** How long the key of a start is kept after its instance is gone: longer than any source redelivers. */
@@ -34,6 +39,9 @@ export const EVENT_BYTES_MAX = 32 * 1024 * 1024;
 export const OVERSIZE_BYTES_KEPT = 64 * 1024;
 /** A store or a host may be away for so long before it counts as an attempt of an event: longer than any election or takeover. */
 export const RUNTIME_PATIENCE_MS = 120_000;
+/** A sender over HTTP is answered within this long: common timeouts are 10 s and more. What is not settled then goes on. */
+export const HTTP_ANSWER_MS = 8_000;
+export const HTTP_RETRY_AFTER_S = 1;
 /** As the engine has it. */
 export const TAG_LENGTH_MAX = 256;
 
@@ -48,14 +56,20 @@ export const ATTRIBUTES_MAX = 64;
 export const JSON_DEPTH_MAX = 400;
 /** Events of one batch: each is started before the batch is acknowledged. */
 export const BATCH_LENGTH_MAX = 1_000;
-/** A sender over HTTP is answered within this long: common timeouts are 10 s and more. What is not settled then goes on. */
-export const HTTP_ANSWER_MS = 8_000;
-export const HTTP_RETRY_AFTER_S = 1;
-/** Pauses before a source connects again, each twice as long as the one before, and up to a quarter shorter. */
-export const RECONNECT_DELAY_MS_MIN = 100;
-export const RECONNECT_DELAY_MS_MAX = 10_000;
-/** A server that takes a connection and then says nothing is given up after this long. */
-export const CONNECT_TIMEOUT_MS = 5_000;
+
+// ── Signatures ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** How far the time of a signed request may be from now, both ways: what Standard Webhooks, Stripe and Slack say. */
+export const REPLAY_TOLERANCE_MS = 5 * 60 * 1000;
+/** A few signatures of a hundred characters. */
+export const SIGNATURE_HEADER_LENGTH_MAX = 4_096;
+/** Senders that change their secret sign with two. Each costs a comparison, some of a public key. */
+export const SIGNATURES_MAX = 16;
+/** Keys in files are a few hundred bytes. */
+export const SECRET_BYTES_MAX = 64 * 1024;
+
+// ── Brokers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
 /** How long a broker keeps a message for the host that has it, and hears nothing of it, before another host gets it. */
 export const ACK_WAIT_MS_DEFAULT = 30_000;
 export const ACK_WAIT_MS_MIN = 1_000;
@@ -79,17 +93,61 @@ export const SESSION_EXPIRY_MS_DEFAULT = 7 * 24 * 60 * 60 * 1000;
 export const SESSION_EXPIRY_MS_MAX = (2 ** 32 - 2) * 1000;
 /** Packet identifiers of MQTT have 16 bits. */
 export const MQTT_OUT_MAX = 65_535;
+/** Messages that a broker has pushed go back to it after they waited this long for room: other hosts may have some. */
+export const WAIT_FOR_ROOM_MS = 10_000;
+/** How long Redis waits for entries before it answers that there are none: a reader that is drained waits for that answer. */
+export const REDIS_BLOCK_MS = 1_000;
+/** An entry that nobody has said to be working at for this long is taken over. */
+export const REDIS_IDLE_MS_DEFAULT = 60_000;
+export const REDIS_IDLE_MS_MIN = 1_000;
+/** Consumers with nothing pending that have not asked for so many times the idle time are removed. */
+export const REDIS_GONE_AFTER_IDLE_TIMES = 5;
+/** A connection to Redis over which nothing has come for this long is dead; a third of it is between two pings. */
+export const REDIS_SILENCE_MS = 15_000;
+/** How long Kafka waits for messages before it answers that there are none: a reader that is closed waits for that answer. */
+export const KAFKA_WAIT_MS = 1_000;
+/** How often a group hears from a reader that waits for room; the client sends a beat when one is due. */
+export const KAFKA_HEARTBEAT_MS = 1_000;
+/** A commit of offsets that failed is tried again after this long. */
+export const KAFKA_COMMIT_RETRY_MS = 1_000;
+/** Messages of a partition from the first that is not settled on: how far others may overtake one that is tried again and again. */
+export const KAFKA_UNCOMMITTED_MAX = 10_000;
+/** A member of a group is heard of ten times in this time, and a loaded host is late now and then. */
+export const KAFKA_SESSION_MS_MIN = 3_000;
 
-// ── Signatures ───────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Files, rows and objects of Kubernetes ────────────────────────────────────────────────────────────────────────────
 
-/** How far the time of a signed request may be from now, both ways: what Standard Webhooks, Stripe and Slack say. */
-export const REPLAY_TOLERANCE_MS = 5 * 60 * 1000;
-/** A few signatures of a hundred characters. */
-export const SIGNATURE_HEADER_LENGTH_MAX = 4_096;
-/** Senders that change their secret sign with two. Each costs a comparison, some of a public key. */
-export const SIGNATURES_MAX = 16;
-/** Keys in files are a few hundred bytes. */
-export const SECRET_BYTES_MAX = 64 * 1024;
+/** One file or row: as many as may be out at once are held in memory. A larger one becomes a dead letter, unread. */
+export const RECORD_BYTES_MAX = 8 * 1024 * 1024;
+/** Files of one scan that are looked at; the others come up when these have gone. */
+export const FILES_PER_SCAN_MAX = 10_000;
+/** Files that stay where they are are remembered in the cursor, which is written whole. */
+export const KEPT_FILES_MAX = 5_000;
+/** A file is complete when it has not changed for this long: who writes without renaming pauses for less. */
+export const SETTLE_MS_DEFAULT = 1_000;
+/** How often a folder is looked at though nothing was heard of it: shared folders tell nothing. */
+export const SCAN_INTERVAL_MS_DEFAULT = 10_000;
+/** A burst of changes is one scan. */
+export const SCAN_PAUSE_MS = 50;
+/** The longest setting of any interval: a day. */
+export const INTERVAL_MS_MAX = 24 * 60 * 60 * 1000;
+/** How long a row is leased: after a host's end it comes again so much later. Leases of rows in work are prolonged. */
+export const LEASE_MS_DEFAULT = 30_000;
+export const LEASE_MS_MIN = 1_000;
+/** How often a table is looked at: often when nothing tells of new rows, else for what was not told and for leases that ran out. */
+export const POLL_INTERVAL_MS_DEFAULT = 1_000;
+export const NOTIFIED_POLL_INTERVAL_MS_DEFAULT = 10_000;
+export const POLL_INTERVAL_MS_MIN = 50;
+/** Rows that one statement takes, or settles. */
+export const ROWS_PER_STATEMENT_MAX = 500;
+/** A server that has not answered a statement after this long is given up. */
+export const STATEMENT_TIMEOUT_MS = 15_000;
+/** Connections of one trigger: one listens, one takes, one settles, one prolongs. */
+export const POSTGRES_CONNECTIONS_MAX = 4;
+/** Rows that are counted as waiting; nobody needs to know a higher number to the last row. */
+export const ROWS_COUNTED_MAX = 100_000;
+
+// ── Schedules ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Missed ticks of a cron source that are fired: those of the last day, so that a nightly job survives a night's outage … */
 export const CATCH_UP_MS_DEFAULT = 24 * 60 * 60 * 1000;
@@ -109,6 +167,7 @@ export const CLOCK_CHECK_MS = 60_000;
 export const CURSOR_AHEAD_MS_MAX = 24 * 60 * 60 * 1000;
 /** A source that closes waits for so long for what it is just doing: the last save. */
 export const CLOSE_GRACE_MS = 1_000;
+
 /** A file of triggers: a thousand of them with long expressions have room. */
 export const TRIGGER_FILE_BYTES_MAX = 1024 * 1024;
 /** Values in it, once its aliases are followed: a few lines of them could stand for billions. */

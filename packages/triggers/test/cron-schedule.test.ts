@@ -1,6 +1,6 @@
 // Times of schedules: named cases of the calendar, and an oracle that knows no more than what clocks on the wall show.
 
-import fc from 'fast-check';
+import { assert, constantFrom, integer, option, property, record, uniqueArray } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Schedule } from '../src/cron/schedule.ts';
 import { cron } from '../src/cron.ts';
@@ -259,9 +259,9 @@ const ZONES = [
   'UTC',
 ];
 const listOf = (max: number, most: number) =>
-  fc
-    .uniqueArray(fc.integer({ min: 0, max }), { minLength: 1, maxLength: most })
-    .map((list) => list.toSorted((a, b) => a - b));
+  uniqueArray(integer({ min: 0, max }), { minLength: 1, maxLength: most }).map((list) =>
+    list.toSorted((a, b) => a - b),
+  );
 
 test('ticks are those that an observer of the wall clock counts, through every change of it', () => {
   /** Changes of the clocks in these zones, and quiet days. */
@@ -277,18 +277,18 @@ test('ticks are those that an observer of the wall clock counts, through every c
     '2026-06-15',
   ];
   const walls = new Map(ZONES.map((zone) => [zone, new Wall(zone)]));
-  const cases = fc.record({
-    zone: fc.constantFrom(...ZONES),
-    day: fc.constantFrom(...days),
+  const cases = record({
+    zone: constantFrom(...ZONES),
+    day: constantFrom(...days),
     minutes: listOf(59, 4),
     // With hours it is a job of fixed times, without one of an interval.
-    hours: fc.option(fc.uniqueArray(fc.constantFrom(0, 1, 2, 3, 4, 12, 23), { minLength: 1, maxLength: 4 }), {
+    hours: option(uniqueArray(constantFrom(0, 1, 2, 3, 4, 12, 23), { minLength: 1, maxLength: 4 }), {
       nil: undefined,
     }),
-    weekdays: fc.option(listOf(6, 5), { nil: undefined }),
+    weekdays: option(listOf(6, 5), { nil: undefined }),
   });
-  fc.assert(
-    fc.property(cases, ({ zone, day, ...pattern }) => {
+  assert(
+    property(cases, ({ zone, day, ...pattern }) => {
       const fromMs = Date.parse(`${day}T00:00Z`) - 24 * 3_600_000;
       const untilMs = fromMs + 3 * 24 * 3_600_000;
       const { minutes, hours, weekdays } = pattern;

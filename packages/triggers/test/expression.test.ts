@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Document, LineCounter, parseDocument, Scalar, type Pair } from 'yaml';
 import { Expression, ExpressionError } from '../src/config/expression.ts';
@@ -148,7 +148,7 @@ test('each character of a scalar is found in its source, whatever the style, fol
         const at = scalarOffset(scalar, value, read.type as ScalarStyle, index);
         const there = scalar.slice(at);
         const ok = there.startsWith(value[index]!) || (read.type === 'QUOTE_DOUBLE' && /^\\./s.test(there));
-        if (!ok) throw new Error(`${JSON.stringify({ scalar, value, index, at, style: read.type })}`);
+        if (!ok) throw new Error(JSON.stringify({ scalar, value, index, at, style: read.type }));
       }
     }),
     { numRuns: 500 },

@@ -27,6 +27,7 @@ const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error:
 
 export class TestSourceContext implements SourceContext {
   readonly trigger: string;
+  readonly app = 'shop';
   readonly clock = systemClock;
   readonly random = Math.random;
   readonly concurrency: number;
@@ -82,10 +83,14 @@ export class TestSourceContext implements SourceContext {
     this.#wakeAll();
   }
 
+  free(): number {
+    return this.#paused || this.signal.aborted ? 0 : Math.max(0, this.concurrency - this.#out);
+  }
+
   async room(): Promise<number> {
     for (;;) {
       if (this.signal.aborted) return 0;
-      const room = this.#paused ? 0 : this.concurrency - this.#out;
+      const room = this.free();
       if (room > 0) return room;
       await new Promise<void>((resolve) => this.#wake.push(resolve));
     }

@@ -1,6 +1,6 @@
 // Files that are right: that they do what they say.
 
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { workflow } from '@troupe/workflow';
 import { testHost, type TestHost } from '@troupe/workflow/testing';
 import { stringify } from 'yaml';

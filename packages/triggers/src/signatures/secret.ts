@@ -42,6 +42,8 @@ export type SecretOrigin = string | Secret | { readonly env: string } | { readon
 export function secretFrom(origin: SecretOrigin): Secret {
   if (origin instanceof Secret) return origin;
   if (typeof origin === 'string') return checked(origin, 'the secret');
+  if (typeof origin !== 'object' || origin === null)
+    throw new SecretError(`a secret is a text, { env: 'NAME' } or { file: 'path' }, got ${typeof origin}`);
   if ('env' in origin) {
     const text = process.env[origin.env];
     if (text === undefined) throw new SecretError(`the environment variable ${origin.env} is not set`);

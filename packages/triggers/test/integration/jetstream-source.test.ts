@@ -60,7 +60,7 @@ describeWithNats('the source jetstream', () => {
     Array.from({ length: to - from + 1 }, (_, index) => String(from + index));
 
   async function ackPending(name: string): Promise<number> {
-    const { num_pending, num_ack_pending } = await manager.consumers.info(name, 'troupe-orders');
+    const { num_pending, num_ack_pending } = await manager.consumers.info(name, 'troupe-shop-orders');
     return num_pending + num_ack_pending;
   }
 
@@ -116,10 +116,10 @@ describeWithNats('the source jetstream', () => {
     const context = new TestSourceContext({ concurrency: 4 });
     context.pause(true);
     await open(context, { stream: name });
-    expect((await manager.consumers.info(name, 'troupe-orders')).num_ack_pending).toBe(0);
+    expect((await manager.consumers.info(name, 'troupe-shop-orders')).num_ack_pending).toBe(0);
     context.pause(false);
     await eventually('four came', () => context.handedOver.length === 4);
-    expect((await manager.consumers.info(name, 'troupe-orders')).num_ack_pending).toBe(4);
+    expect((await manager.consumers.info(name, 'troupe-shop-orders')).num_ack_pending).toBe(4);
     for (let next = 0; next < 20; next++) {
       await eventually(`${next + 1} came`, () => context.handedOver.length > next);
       context.handedOver[next]!.settle('started');
@@ -209,7 +209,7 @@ describeWithNats('the source jetstream', () => {
     await eventually('four came', () => context.handedOver.length === 4);
     for (const one of context.handedOver.slice(0, 2)) one.settle('started');
     await eventually('two are acknowledged', async () => (await reader.lag!()) === 2);
-    await manager.consumers.delete(name, 'troupe-orders');
+    await manager.consumers.delete(name, 'troupe-shop-orders');
     context.settleAs = 'duplicate';
     await publish(name, 6, 6);
     await eventually('the sixth came', () => context.texts.includes('6'));

@@ -13,6 +13,9 @@ import { eventually } from '../../../nats/test/integration/eventually.ts';
 /** Of the log, when a start has failed. */
 const LOG_CHARACTERS_MAX = 4_000;
 
+/** The largest of them takes seconds, and many times that on a busy machine. */
+const START_TIMEOUT_MS = 3 * 60_000;
+
 export interface Command {
   readonly path: string;
   readonly args: readonly string[];
@@ -62,12 +65,13 @@ export abstract class LocalServer {
   async start(): Promise<void> {
     if (!this.running) this.#launch();
     try {
-      const state = await eventually(`${this.name} answers`, async () => {
+      const look = async (): Promise<'ready' | 'ended' | false> => {
         if (this.running) return (await this.answers()) && 'ready';
         if (!this.endedForNow(await this.log())) return 'ended';
         this.#launch();
-        return undefined;
-      });
+        return false;
+      };
+      const state = await eventually(`${this.name} answers`, look, START_TIMEOUT_MS);
       if (state === 'ended') throw new Error(`${this.name} ended`);
     } catch (error) {
       const log = (await this.log()).slice(-LOG_CHARACTERS_MAX);

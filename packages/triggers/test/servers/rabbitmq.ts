@@ -1,7 +1,10 @@
 // RabbitMQ, with the Erlang that runs it: a node of its own, whose name server (epmd) is its own too.
+//
+// Messages are on the disk when they are confirmed. Of a queue that was just declared this was seen to fail once: a test that
+// kills it waits for `declared` before. A start takes seconds of a processor.
 
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, realpath, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { findServer, type ServerProgram } from '../../../../scripts/servers.mjs';
 import { Child } from '../../../nats/test/integration/child.ts';
 import { eventually } from '../../../nats/test/integration/eventually.ts';
@@ -36,6 +39,7 @@ export class RabbitServer extends LocalServer {
     const server = new RabbitServer(await findServer('rabbitmq-server'), ports);
     try {
       await mkdir(server.#home);
+      await server.#linkPlugins();
       await writeFile(`${server.#configuration}.conf`, server.#settings());
       await server.start();
       return server;
@@ -59,6 +63,19 @@ export class RabbitServer extends LocalServer {
 
   get #configuration(): string {
     return join(this.folder, 'rabbitmq');
+  }
+
+  get #plugins(): string {
+    return join(this.folder, 'plugins');
+  }
+
+  /** It reads what every plugin in its folder is, at each start; of those that it comes with it needs none but itself. */
+  async #linkPlugins(): Promise<void> {
+    const folder = join(dirname(await realpath(this.#program.path)), '../plugins');
+    await mkdir(this.#plugins);
+    for (const name of await readdir(folder)) {
+      if (name.startsWith('rabbit-')) await symlink(join(folder, name), join(this.#plugins, name));
+    }
   }
 
   #settings(): string {
@@ -85,6 +102,7 @@ log.file = false
       RABBITMQ_LOG_BASE: join(this.folder, 'log'),
       RABBITMQ_MNESIA_BASE: join(this.folder, 'mnesia'),
       RABBITMQ_NODENAME: 'rabbit@localhost',
+      RABBITMQ_PLUGINS_DIR: this.#plugins,
       RABBITMQ_PID_FILE: join(this.folder, 'pid'),
       RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false',
       // The script becomes the server then, and does not start it as its child.
@@ -118,6 +136,18 @@ log.file = false
 
   protected override async answers(): Promise<boolean> {
     return (await answerOf(this.port, PROTOCOL_HEADER))[0] === METHOD_FRAME;
+  }
+
+  /** Resolves when the declaration of a durable queue is in the files of its database, so that `kill` leaves it there. */
+  async declared(queue: string): Promise<void> {
+    await eventually(`the queue ${queue} is written`, async () => {
+      const folder = join(this.folder, 'mnesia/rabbit@localhost');
+      for (const name of await readdir(folder)) {
+        if (!/^((LATEST|PREVIOUS)\.LOG|rabbit_durable_queue\..*)$/.test(name)) continue;
+        if ((await readFile(join(folder, name))).includes(queue)) return true;
+      }
+      return false;
+    });
   }
 
   override async end(): Promise<void> {

@@ -1,0 +1,3 @@
+import { mqtt, type MqttOptions } from '../../../src/mqtt.ts';
+
+export default (options: MqttOptions) => mqtt(options);

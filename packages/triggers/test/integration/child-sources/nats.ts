@@ -1,0 +1,3 @@
+import { nats, type NatsOptions } from '../../../src/nats.ts';
+
+export default (options: NatsOptions) => nats(options);

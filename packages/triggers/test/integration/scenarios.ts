@@ -1,0 +1,58 @@
+// Parts of the suite that are run on broken sources too (suite.test.ts): what cannot fail shows nothing.
+
+import { expect } from 'vitest';
+import { range } from './acceptance.ts';
+import type { Scene } from './scene.ts';
+
+/** What waits is larger than the heap that it goes through. */
+const HEAP_MEGABYTES = 64;
+/** What hangs on the heap: buffers. */
+const EXTERNAL_BYTES_MAX = 48 * 1024 * 1024;
+const HELD = 5;
+
+export interface Backlog {
+  readonly events: number;
+  /** Of each; none where the kind decides on what its events hold. */
+  readonly paddingBytes: number | undefined;
+  readonly concurrency: number;
+  /** It waits before a host runs, where the origin keeps events. */
+  readonly durable: boolean;
+  readonly timeoutMs: number;
+}
+
+/** A backlog goes through bounded memory, no more of it at once than is asked for. */
+export async function boundedMemory(at: Scene, backlog: Backlog): Promise<void> {
+  const { concurrency, durable, events, paddingBytes, timeoutMs } = backlog;
+  const { host } = at.hosts;
+  const open = async (): Promise<void> => {
+    await host.start({ heapMegabytes: HEAP_MEGABYTES });
+    await at.hosts.ready();
+  };
+  if (!durable) await open();
+  const published = at.publish(range(0, events), paddingBytes === undefined ? {} : { paddingBytes });
+  if (durable) {
+    await Promise.race([published, at.hosts.needed]);
+    await open();
+  }
+  await published;
+  await at.done(timeoutMs);
+  const { externalBytesPeak, inFlightPeak } = await host.ask.report();
+  expect(inFlightPeak).toBeLessThanOrEqual(concurrency);
+  expect(externalBytesPeak).toBeLessThan(EXTERNAL_BYTES_MAX);
+  await at.expectRight();
+}
+
+/** What is still failing when its host stops is released, and comes again. Wants hosts with many attempts. */
+export async function releasedComesAgain(at: Scene, timeoutMs?: number): Promise<void> {
+  const { evidence, host } = at.hosts;
+  await host.start({ rule: 'try-later' });
+  const published = at.publish(range(0, HELD));
+  await at.tried(HELD);
+  expect(await host.stop()).toEqual({ code: 0, signal: null });
+  const outcomes = evidence.settled().map(({ outcome }) => outcome);
+  expect(outcomes).toEqual(Array.from(outcomes, () => 'released'));
+  await host.start({ rule: 'start' });
+  await published;
+  await at.done(timeoutMs);
+  await at.expectRight();
+}
