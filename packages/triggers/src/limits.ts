@@ -194,3 +194,16 @@ export const API_ERROR_BYTES_MAX = 64 * 1024;
 export const WATCH_GOOD_MS = 5_000;
 /** Versions behind the first one that is not settled: if one event is tried for long, the others go on so far. */
 export const VERSIONS_PENDING_MAX = 10_000;
+/** A file of triggers: a thousand of them with long expressions have room. */
+export const TRIGGER_FILE_BYTES_MAX = 1024 * 1024;
+/** Values in it, once its aliases are followed: a few lines of them could stand for billions. */
+export const TRIGGER_FILE_VALUES_MAX = 100_000;
+/** The parser of YAML calls itself for each level. */
+export const TRIGGER_FILE_DEPTH_MAX = 64;
+/** An expression that people can still read; what it costs grows with it. */
+export const EXPRESSION_LENGTH_MAX = 4_096;
+export const EXPRESSION_NODES_MAX = 1_000;
+/** Of an expression with loops or patterns, which can take for ever: no honest one takes a tenth of it. */
+export const EXPRESSION_TIME_MS_MAX = 1_000;
+/** Values that an expression makes. */
+export const EXPRESSION_VALUES_MAX = 1_000_000;
