@@ -113,7 +113,11 @@ async function buildPackage(esbuild, { folder, manifest }, target) {
   });
   cpSync(join(source, 'package.json'), join(target, 'package.json'));
   for (const name of assetsOf(manifest)) cpSync(join(source, name), join(target, name), { recursive: true });
-  for (const name of Object.keys(manifest.dependencies ?? {})) {
+  // Clients of brokers are there if whoever uses them has installed them.
+  const peers = Object.keys(manifest.peerDependencies ?? {}).filter((name) =>
+    existsSync(join(source, 'node_modules', name)),
+  );
+  for (const name of [...Object.keys(manifest.dependencies ?? {}), ...peers]) {
     const installed = realpathSync(join(source, 'node_modules', name));
     // Ours are in the build.
     if (!installed.includes('node_modules')) continue;

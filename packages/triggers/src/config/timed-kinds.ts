@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { CronOptions } from '../cron.ts';
+import type { EndingsOptions } from '../endings.ts';
 import { CATCH_UP_MS_MAX, CATCH_UP_MS_MIN } from '../limits.ts';
-import { options, text, textOrTexts, wholeNumber, type OptionShape } from './option-schemas.ts';
+import { flag, options, text, textOrTexts, wholeNumber, type OptionShape } from './option-schemas.ts';
 import type { SourceKind } from './source-kind.ts';
 
 export const timedKinds = {
@@ -24,5 +25,20 @@ export const timedKinds = {
       'Ticks of a schedule.',
     ),
     make: async (given: CronOptions) => (await import('../cron.ts')).cron(given),
+  },
+  endings: {
+    schema: options(
+      {
+        workflow: textOrTexts('Names of workflows.'),
+        on: z
+          .array(z.enum(['completed', 'failed', 'terminated']))
+          .min(1)
+          .meta({ description: 'Which ends. Default: all.' })
+          .optional(),
+        ownInstances: flag('Also of instances that this very trigger started. Default: false.').optional(),
+      } satisfies OptionShape<EndingsOptions>,
+      "Ends of the application's own instances.",
+    ),
+    make: async (given: EndingsOptions) => (await import('../endings.ts')).endings(given),
   },
 } satisfies Readonly<Record<string, SourceKind>>;
