@@ -12,7 +12,7 @@ const kit: SourceKit = {
     const request =
       (traceparent?: string, paddingBytes?: number): RequestOf =>
       (number) => {
-        const { body, contentType } = writeStructured({
+        const body = writeStructured({
           source,
           id: `${number}`,
           type: 'numbered',
@@ -21,7 +21,7 @@ const kit: SourceKit = {
           data: { number, ...(paddingBytes === undefined ? {} : { text: 'x'.repeat(paddingBytes) }) },
           ...(traceparent === undefined ? {} : { traceparent }),
         });
-        return { headers: { 'content-type': contentType }, body: Buffer.from(body).toString() };
+        return { headers: { 'content-type': 'application/cloudevents+json' }, body };
       };
     return Promise.resolve({
       options: {},
