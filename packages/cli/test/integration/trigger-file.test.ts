@@ -25,12 +25,15 @@ async function fileOf(name: string, content: string): Promise<string> {
   return path;
 }
 
-test('files that are dropped start workflows, and the command line shows what became of those that cannot', async () => {
-  const folder = join(await temporaryFolder(), 'inbox');
-  await mkdir(folder);
-  const config = await fileOf(
-    'troupe.yaml',
-    `
+test(
+  'files that are dropped start workflows, and the command line shows what became of those that cannot',
+  { timeout: 300_000 },
+  async () => {
+    const folder = join(await temporaryFolder(), 'inbox');
+    await mkdir(folder);
+    const config = await fileOf(
+      'troupe.yaml',
+      `
 triggers:
   greet:
     source: { files: { folder: ${JSON.stringify(folder)}, pattern: "*.json", settle: 0s, scanInterval: 200ms } }
@@ -40,41 +43,42 @@ triggers:
     source: { webhook: {} }
     start: { workflow: helo }
 `,
-  );
-  const service = await startService(await temporaryFolder(), '--config', config);
-  expect(service.output).toContain('there is no workflow \\"helo\\" on this host');
-  expect(service.output).not.toContain('minutely');
-  await writeFile(join(folder, 'a.json'), '{"name":"Ada"}');
-  await writeFile(join(folder, 'b.json'), '{"nme":"Bob"}');
-  await eventually('Ada is greeted', async () => (await service.get('hello/greet-Ada')).status === 200);
-  expect(JSON.stringify((await service.end('hello/greet-Ada')).output)).toContain('Ada');
+    );
+    const service = await startService(await temporaryFolder(), '--config', config);
+    expect(service.output).toContain('there is no workflow \\"helo\\" on this host');
+    expect(service.output).not.toContain('minutely');
+    await writeFile(join(folder, 'a.json'), '{"name":"Ada"}');
+    await writeFile(join(folder, 'b.json'), '{"nme":"Bob"}');
+    await eventually('Ada is greeted', async () => (await service.get('hello/greet-Ada')).status === 200);
+    expect(JSON.stringify((await service.end('hello/greet-Ada')).output)).toContain('Ada');
 
-  const url = ['--url', service.url];
-  const letters = async (): Promise<{ readonly id: string }[]> =>
-    (JSON.parse(await troupe('dead-letters', 'greet', ...url)) as { deadLetters: { id: string }[] }).deadLetters;
-  await eventually('Bob is a dead letter', async () => (await letters()).length === 1);
-  const [letter] = await letters();
-  expect(letter).toMatchObject({ error: { message: expect.stringContaining('no such key: name') as string } });
-  expect(JSON.parse(await troupe('show', 'greet', ...url))).toMatchObject({
-    name: 'greet',
-    kind: 'files',
-    deadLetters: 1,
-  });
-  const { triggers } = JSON.parse(await troupe('list', ...url)) as { triggers: { name: string }[] };
-  expect(triggers.map(({ name }) => name)).toEqual(['greet', 'lost']);
-  expect((await troupe('export', 'greet', ...url)).trim().split('\n')).toHaveLength(1);
-  expect(JSON.parse(await troupe('retry', 'greet', '--all', ...url))).toEqual({ retried: 1, failed: 1 });
-  await expect(troupe('retry', 'greet', letter!.id, ...url)).rejects.toThrow('troupe: the event failed again');
-  const event = await fileOf('event.json', '{"name":"Cy"}');
-  expect(JSON.parse(await troupe('test', 'greet', '--event', event, ...url))).toMatchObject({
-    would: 'start',
-    plan: { instanceId: 'greet-Cy', input: 'Cy' },
-  });
-  expect((await service.get('hello/greet-Cy')).status).toBe(404);
-  await troupe('drop', 'greet', letter!.id, ...url);
-  expect(await letters()).toEqual([]);
-  await expect(troupe('show', 'nobody', ...url)).rejects.toThrow(/troupe: there is no trigger "nobody"/);
-});
+    const url = ['--url', service.url];
+    const letters = async (): Promise<{ readonly id: string }[]> =>
+      (JSON.parse(await troupe('dead-letters', 'greet', ...url)) as { deadLetters: { id: string }[] }).deadLetters;
+    await eventually('Bob is a dead letter', async () => (await letters()).length === 1);
+    const [letter] = await letters();
+    expect(letter).toMatchObject({ error: { message: expect.stringContaining('no such key: name') as string } });
+    expect(JSON.parse(await troupe('show', 'greet', ...url))).toMatchObject({
+      name: 'greet',
+      kind: 'files',
+      deadLetters: 1,
+    });
+    const { triggers } = JSON.parse(await troupe('list', ...url)) as { triggers: { name: string }[] };
+    expect(triggers.map(({ name }) => name)).toEqual(['greet', 'lost']);
+    expect((await troupe('export', 'greet', ...url)).trim().split('\n')).toHaveLength(1);
+    expect(JSON.parse(await troupe('retry', 'greet', '--all', ...url))).toEqual({ retried: 1, failed: 1 });
+    await expect(troupe('retry', 'greet', letter!.id, ...url)).rejects.toThrow('troupe: the event failed again');
+    const event = await fileOf('event.json', '{"name":"Cy"}');
+    expect(JSON.parse(await troupe('test', 'greet', '--event', event, ...url))).toMatchObject({
+      would: 'start',
+      plan: { instanceId: 'greet-Cy', input: 'Cy' },
+    });
+    expect((await service.get('hello/greet-Cy')).status).toBe(404);
+    await troupe('drop', 'greet', letter!.id, ...url);
+    expect(await letters()).toEqual([]);
+    await expect(troupe('show', 'nobody', ...url)).rejects.toThrow(/troupe: there is no trigger "nobody"/);
+  },
+);
 
 test('a rule is tried without a service and without its broker', async () => {
   const config = await fileOf(
