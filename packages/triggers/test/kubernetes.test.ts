@@ -126,6 +126,30 @@ describe('goes on', () => {
     await until(() => expect(saved()).toBe(api.version));
   });
 
+  test('a list that was broken off passes over what it had settled, but for what has changed', async () => {
+    for (let n = 0; n < 30; n++) api.put(`o${String(n).padStart(2, '0')}`, {});
+    const first = await watch(
+      {},
+      {
+        concurrency: 2,
+        decide: async ({ subject }) => await (subject! < 'shop/o20' ? { outcome: 'started' } : new Promise(() => {})),
+      },
+    );
+    await until(() => expect(cursor.value).toMatchObject({ resourceVersion: '', listing: { upTo: 'shop/o19' } }));
+    await stop(first);
+    api.put('o07', { n: 2 });
+    api.put('o05x', {});
+    const second = await watch();
+    await until(() => expect(second.events).toHaveLength(12));
+    expect(second.events.map(({ subject }) => subject)).toEqual([
+      'shop/o05x',
+      'shop/o07',
+      ...Array.from({ length: 10 }, (_, n) => `shop/o${20 + n}`),
+    ]);
+    await until(() => expect(cursor.value).toMatchObject({ resourceVersion: api.version }));
+    expect(cursor.value).not.toHaveProperty('listing');
+  });
+
   test('a new reader goes on from the cursor', async () => {
     api.put('a', {});
     const first = await watch();

@@ -4,7 +4,8 @@
 // O2. The watch goes on from the version read last; the durable cursor is behind it by what is not settled.
 // O3. After a gap (the versions are gone) everything is listed, and what is newer than the version read last is handed over.
 //     What was deleted in the gap is not told: the API server does not know it either.
-// O4. A list that takes long is gone on with, though its snapshot is gone: the watch from its first page makes up for it.
+// O4. A list that was broken off begins anew, but what it had settled is passed over: objects come in the order of their names.
+// O5. A list that takes long is gone on with, though its snapshot is gone: the watch from its first page makes up for it.
 
 import { SourceError, StaleReaderError } from '../errors.ts';
 import { GrowingPause } from '../growing-pause.ts';
@@ -12,7 +13,7 @@ import { LIST_PAGE_LENGTH, WATCH_GOOD_MS, WATCH_OVERDUE_MS, WATCH_TIMEOUT_S } fr
 import type { SourceContext, SourceReader } from '../source.ts';
 import type { TriggerEvent } from '../trigger-event.ts';
 import { ApiError, ApiServer, GONE, messageOf, type ApiAccess } from './api-server.ts';
-import { VersionCursor, type CursorValue } from './version-cursor.ts';
+import { VersionCursor, type CursorValue, type Place } from './version-cursor.ts';
 
 export interface ObjectRules {
   readonly path: string;
@@ -56,9 +57,10 @@ export class ObjectReader implements SourceReader {
     this.#server = new ApiServer(access, context.clock);
     this.#reconnect = new GrowingPause(context.clock, context.random);
     const saved = readValue(context.cursor.value, rules.source);
-    this.#position = saved?.resourceVersion;
+    // Empty during the first list.
+    this.#position = saved?.resourceVersion === '' ? undefined : saved?.resourceVersion;
     this.#newest = saved?.newest ?? '';
-    this.#mustList = saved === undefined;
+    this.#mustList = this.#position === undefined;
     const value = saved ?? { of: rules.source, resourceVersion: '', newest: '' };
     this.#cursor = new VersionCursor(context.cursor, context, value, () => this.#end());
     this.#running = this.#run();
@@ -105,6 +107,9 @@ export class ObjectReader implements SourceReader {
   async #list(signal: AbortSignal): Promise<void> {
     const before = this.#position;
     const newestBefore = this.#newest;
+    const begun = this.#cursor.listing;
+    let last = '';
+    let isOrdered = true;
     let from: string | undefined;
     let version: string | undefined;
     // Objects come by their names: what is new is told by what was the newest before.
@@ -131,8 +136,14 @@ export class ObjectReader implements SourceReader {
       for (const object of isSkipped ? [] : page.items) {
         const { resourceVersion, creationTimestamp = '' } = object.metadata;
         if (since !== undefined && isUpTo(resourceVersion, since)) continue;
+        const key = keyOf(object);
+        isOrdered &&= key > last;
+        last = key;
+        const isPassed = begun !== undefined && key <= begun.upTo && isUpTo(resourceVersion, begun.version);
+        if (isPassed && !isAfter(begun.version, version)) continue;
         const change = since === undefined || creationTimestamp >= newestBefore ? 'added' : 'modified';
-        if (!(await this.#handOver(object, change, undefined))) return;
+        const listing = isOrdered ? { version, upTo: key } : undefined;
+        if (!(await this.#handOver(object, change, { listing }))) return;
         if (creationTimestamp > newest) newest = creationTimestamp;
       }
       from = page.continue;
@@ -173,14 +184,14 @@ export class ObjectReader implements SourceReader {
     if (change === undefined) return;
     const read = readObject(object);
     const { resourceVersion, creationTimestamp = '' } = read.metadata;
-    if (!(await this.#handOver(read, change, resourceVersion))) return;
+    if (!(await this.#handOver(read, change, { resourceVersion }))) return;
     this.#position = resourceVersion;
     if (creationTimestamp > this.#newest) this.#newest = creationTimestamp;
   }
 
   /** False when it stops. */
-  async #handOver(object: KubernetesObject, change: Change, resourceVersion: string | undefined): Promise<boolean> {
-    const settled = await this.#cursor.take(resourceVersion, object.metadata.creationTimestamp ?? '');
+  async #handOver(object: KubernetesObject, change: Change, place: Place): Promise<boolean> {
+    const settled = await this.#cursor.take(place, object.metadata.creationTimestamp ?? '');
     if ((await this.#context.room()) === 0 || this.#stop.signal.aborted) {
       this.#end();
       return false;
@@ -198,13 +209,13 @@ export class ObjectReader implements SourceReader {
   }
 
   #event(object: KubernetesObject, change: Change): TriggerEvent {
-    const { name, namespace, uid, resourceVersion } = object.metadata;
+    const { uid, resourceVersion } = object.metadata;
     return {
       source: this.#rules.source,
       // Servers before 1.16 tell of a deletion with the object's last version.
       id: `${uid}/${resourceVersion}${change === 'deleted' ? '/deleted' : ''}`,
       type: `kubernetes.${change}`,
-      subject: namespace === undefined ? name : `${namespace}/${name}`,
+      subject: keyOf(object),
       dataContentType: 'application/json',
       extensions: {},
       headers: {},
@@ -218,6 +229,11 @@ const CHANGES: Readonly<Record<string, Change | undefined>> = {
   MODIFIED: 'modified',
   DELETED: 'deleted',
 };
+
+/** As in the keys of etcd, and so in the order of lists. */
+function keyOf({ metadata: { namespace, name } }: KubernetesObject): string {
+  return namespace === undefined ? name : `${namespace}/${name}`;
+}
 
 interface Page {
   readonly items: readonly KubernetesObject[];

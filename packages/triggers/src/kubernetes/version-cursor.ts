@@ -14,11 +14,21 @@ export interface CursorValue {
   readonly resourceVersion: string;
   /** Time of creation of the newest object that was seen. */
   readonly newest: string;
+  /** The list that has begun since. */
+  readonly listing?: ListProgress;
 }
 
+/** Of the list of this version, everything up to this key is settled. */
+export interface ListProgress {
+  readonly version: string;
+  readonly upTo: string;
+}
+
+/** Where an event stands in what is read: at a version of the watch, or in a list. */
+export type Place = { readonly resourceVersion: string } | { readonly listing: ListProgress | undefined };
+
 interface Pending {
-  /** Undefined in a list: its objects come in no order of versions. */
-  readonly resourceVersion: string | undefined;
+  readonly place: Place;
   readonly createdAt: string;
   settled: boolean;
 }
@@ -43,11 +53,16 @@ export class VersionCursor {
     this.#pause = new GrowingPause(context.clock, context.random);
   }
 
+  /** The list that has begun and has not ended. */
+  get listing(): ListProgress | undefined {
+    return this.#value.listing;
+  }
+
   /** Takes an event; the returned function says that it is settled. Waits while too many are behind one that is not. */
-  async take(resourceVersion: string | undefined, createdAt: string): Promise<() => void> {
+  async take(place: Place, createdAt: string): Promise<() => void> {
     while (this.#pending.length >= VERSIONS_PENDING_MAX && !this.#ended)
       await new Promise<void>((resolve) => (this.#moved = resolve));
-    const pending = { resourceVersion, createdAt, settled: false };
+    const pending = { place, createdAt, settled: false };
     this.#pending.push(pending);
     return () => {
       pending.settled = true;
@@ -57,7 +72,7 @@ export class VersionCursor {
 
   /** Every event up to this version has been taken. */
   reach(resourceVersion: string): void {
-    this.#pending.push({ resourceVersion, createdAt: '', settled: true });
+    this.#pending.push({ place: { resourceVersion }, createdAt: '', settled: true });
     this.#advance();
   }
 
@@ -75,22 +90,24 @@ export class VersionCursor {
   }
 
   #advance(): void {
-    let { resourceVersion, newest } = this.#value;
+    let { resourceVersion, newest, listing } = this.#value;
     let count = 0;
-    for (const pending of this.#pending) {
-      if (!pending.settled) break;
+    for (const { place, createdAt, settled } of this.#pending) {
+      if (!settled) break;
       count++;
-      resourceVersion = pending.resourceVersion ?? resourceVersion;
-      if (pending.createdAt > newest) newest = pending.createdAt;
+      if (createdAt > newest) newest = createdAt;
+      if ('listing' in place) {
+        listing = place.listing ?? listing;
+      } else {
+        resourceVersion = place.resourceVersion;
+        listing = undefined;
+      }
     }
     if (count === 0) return;
     this.#pending.splice(0, count);
     this.#moved();
-    if (resourceVersion === this.#value.resourceVersion) {
-      this.#value = { ...this.#value, newest };
-      return;
-    }
-    this.#value = { ...this.#value, resourceVersion, newest };
+    const { of } = this.#value;
+    this.#value = { of, resourceVersion, newest, ...(listing !== undefined && { listing }) };
     this.#isDirty = true;
     this.#saving ??= this.#save();
   }

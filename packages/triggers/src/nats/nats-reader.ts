@@ -86,7 +86,14 @@ export class NatsReader implements SourceReader {
   #connected(connection: NatsConnection): void {
     // The client subscribes again by itself to what it was subscribed to.
     if (this.#subscription === undefined && this.#draining === undefined) this.#subscribe(connection);
-    this.#context.working();
+    connection.flush().then(
+      () => {
+        // The server knows of the subscription now, and has refused it by now if it does.
+        if (this.#subscription !== undefined) this.#context.working();
+      },
+      // Lost again: the link says so.
+      () => {},
+    );
   }
 
   #subscribe(connection: NatsConnection): void {

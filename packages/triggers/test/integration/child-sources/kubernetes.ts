@@ -1,0 +1,3 @@
+import { kubernetes, type KubernetesOptions } from '../../../src/kubernetes.ts';
+
+export default (options: KubernetesOptions) => kubernetes(options);
