@@ -15,6 +15,7 @@ import type { EndingInbox } from './endings/ending-inbox.ts';
 import { EventFormatError, TryLaterError } from './errors.ts';
 import { failureClass } from './failure-class.ts';
 import { EVENT_BYTES_MAX, OVERSIZE_BYTES_KEPT, RUNTIME_PATIENCE_MS } from './limits.ts';
+import { pauseUnless } from './pause.ts';
 import type { Settlement, SourceMessage } from './source.ts';
 import type { TriggerRule } from './trigger.ts';
 import type { RawMessage, TriggerEvent } from './trigger-event.ts';
@@ -45,7 +46,7 @@ export class EventPipeline {
 
   /** Handles a message until it is settled, or `signal` aborts. Never rejects. */
   async settle(message: SourceMessage, signal: AbortSignal): Promise<Settlement> {
-    const { clock, host } = this.#services;
+    const { clock, host, random } = this.#services;
     const { attemptsMax } = this.#rule;
     const firstAtMs = clock.nowMs();
     let attempts = 0;
@@ -65,7 +66,7 @@ export class EventPipeline {
         if (permanent || !patient) attempts++;
       }
       if (permanent || attempts >= attemptsMax) break;
-      if (!(await this.#pause(backOffMs(failures, this.#rule.backOff, this.#services.random), signal)))
+      if (!(await pauseUnless(signal, clock, backOffMs(failures, this.#rule.backOff, random))))
         return { outcome: 'released', error };
     }
     const reason = attempts < attemptsMax ? 'permanent' : 'exhausted';
@@ -106,7 +107,7 @@ export class EventPipeline {
 
   /** Keeps a failure for people, or settles the message without, as the rule says. */
   async #bury(failure: EventFailure, signal: AbortSignal): Promise<Settlement> {
-    const { logger, deadLetters, random } = this.#services;
+    const { logger, clock, deadLetters, random } = this.#services;
     const { name: trigger } = this.#rule;
     const error = asError(failure.error);
     const named = 'event' in failure.content ? failure.content.event : failure.content.raw.plain;
@@ -122,26 +123,10 @@ export class EventPipeline {
         return { outcome: 'dead-lettered', error, deadLetterId };
       } catch (thrown) {
         logger.warn({ ...about, err: thrown }, 'a dead letter could not be stored; it is tried again');
-        if (!(await this.#pause(backOffMs(failures, this.#rule.backOff, random), signal)))
+        if (!(await pauseUnless(signal, clock, backOffMs(failures, this.#rule.backOff, random))))
           return { outcome: 'released', error };
       }
     }
-  }
-
-  /** Whether the pause went by; false when it was cut short. */
-  #pause(delayMs: number, signal: AbortSignal): Promise<boolean> {
-    if (signal.aborted) return Promise.resolve(false);
-    return new Promise((resolve) => {
-      const cut = (): void => {
-        cancel();
-        resolve(false);
-      };
-      const cancel = this.#services.clock.setTimeout(() => {
-        signal.removeEventListener('abort', cut);
-        resolve(true);
-      }, delayMs);
-      signal.addEventListener('abort', cut, { once: true });
-    });
   }
 }
 

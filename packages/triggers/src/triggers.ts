@@ -104,10 +104,11 @@ export class Triggers implements AsyncDisposable {
   /**
    * Opens all sources. Those that cannot be reached yet are tried again.
    *
-   * @throws {TypeError} | {@link SourceError} when one can never work; then none is open
+   * @throws {TypeError} | {@link SourceError} when one can never work, or they were stopped; then none is open
    */
   async start(host: WorkflowHost): Promise<void> {
     if (this.#services !== undefined) throw new TypeError('triggers are started once');
+    this.#checkNotStopped();
     const { activations } = host.actors.status();
     const missing = this.actors.filter(({ type }) => !Object.hasOwn(activations, type));
     if (missing.length > 0)
@@ -128,6 +129,7 @@ export class Triggers implements AsyncDisposable {
         const runner = new SourceRunner(rule, this.#services);
         this.#runners.set(rule.name, runner);
         await runner.start();
+        this.#checkNotStopped();
       }
     } catch (error) {
       await this.stop();
@@ -285,6 +287,10 @@ export class Triggers implements AsyncDisposable {
    */
   async dropDeadLetter(name: string, id: string): Promise<void> {
     await this.#kept.drop(this.#rule(name).name, id);
+  }
+
+  #checkNotStopped(): void {
+    if (this.#stopping !== undefined) throw new TypeError('the triggers were stopped');
   }
 
   get #kept(): DeadLetters {
