@@ -11,10 +11,10 @@ import {
   type DeadLetterQuery,
 } from './dead-letter.ts';
 import { EndingInbox } from './endings/ending-inbox.ts';
-import { TriggerNotFoundError } from './errors.ts';
-import { PermanentFailure, type PipelineServices } from './event-pipeline.ts';
+import { DeadLetterNotFoundError, EventFormatError, TriggerNotFoundError } from './errors.ts';
+import type { PipelineServices } from './event-pipeline.ts';
 import { eventTags } from './event-id.ts';
-import { failureClass } from './failure-class.ts';
+import { failureOf } from './failure-class.ts';
 import type { HttpAnswer, HttpRequest } from './http-exchange.ts';
 import { STOP_GRACE_MS } from './limits.ts';
 import { readerCursorActor } from './reader-cursor.ts';
@@ -223,12 +223,11 @@ export class Triggers implements AsyncDisposable {
       const { plan } = intent;
       return { event, would: await this.#foreseen(name, event, plan), plan };
     } catch (thrown) {
-      const permanent = thrown instanceof PermanentFailure || failureClass(thrown) === 'permanent';
-      const { name: errorName, message: text } = (thrown instanceof PermanentFailure ? thrown.cause : thrown) as Error;
+      const { error, kind } = failureOf(thrown);
       return {
         ...(read === undefined ? {} : { event: read }),
         would: 'failure',
-        error: { name: errorName, message: text, permanent },
+        error: { name: error.name, message: error.message, permanent: kind === 'permanent' },
       };
     }
   }
@@ -249,23 +248,30 @@ export class Triggers implements AsyncDisposable {
 
   /**
    * Tries a dead letter once more, by the rule as it is now. It is gone when that went well; else it stays, with the new error.
+   * One that is incomplete is not tried.
    *
    * @throws {DeadLetterNotFoundError}
    */
   async retryDeadLetter(name: string, id: string): Promise<Settlement> {
     const letter = await this.deadLetter(name, id);
     const { pipeline, counters } = this.#runner(name);
-    const content = letter.event === undefined ? { raw: letter.raw! } : { event: letter.event };
-    try {
-      const settlement = await pipeline.once(content);
-      await this.#kept.drop(name, id);
-      return counters.settled(settlement);
-    } catch (thrown) {
-      const error = thrown instanceof PermanentFailure ? (thrown.cause as Error) : (thrown as Error);
-      const reason = thrown instanceof PermanentFailure ? 'permanent' : letter.reason;
-      await this.#kept.put(name, { content, error, reason, attempts: 1 });
+    if (letter.incomplete === true) {
+      const error = new EventFormatError(`only a part of the event was kept, since: ${letter.error.message}`);
       return { outcome: 'dead-lettered', error, deadLetterId: id };
     }
+    const content = letter.event === undefined ? { raw: letter.raw! } : { event: letter.event };
+    let settlement: Settlement;
+    try {
+      settlement = await pipeline.once(content);
+    } catch (thrown) {
+      const { error, kind } = failureOf(thrown);
+      const reason = kind === 'permanent' ? 'permanent' : letter.reason;
+      await this.#kept.put(name, { content, incomplete: false, error, reason, attempts: 1 });
+      return { outcome: 'dead-lettered', error, deadLetterId: id };
+    }
+    // Somebody may have been faster: the event was handled once all the same.
+    await this.#kept.drop(name, id).catch(unlessGone);
+    return counters.settled(settlement);
   }
 
   /** Tries each dead letter that is there now once more. */
@@ -273,9 +279,10 @@ export class Triggers implements AsyncDisposable {
     let retried = 0;
     let failed = 0;
     for await (const { id } of this.allDeadLetters(name)) {
-      const { outcome } = await this.retryDeadLetter(name, id);
+      const settlement = await this.retryDeadLetter(name, id).catch(unlessGone);
+      if (settlement === undefined) continue;
       retried++;
-      if (outcome === 'dead-lettered') failed++;
+      if (settlement.outcome === 'dead-lettered') failed++;
     }
     return { retried, failed };
   }
@@ -325,4 +332,8 @@ export class Triggers implements AsyncDisposable {
     if (sameEvent) return 'duplicate';
     return plan.eventName === undefined || found.workflowName !== plan.workflowName ? 'conflict' : 'raiseEvent';
   }
+}
+
+function unlessGone(error: unknown): undefined {
+  if (!(error instanceof DeadLetterNotFoundError)) throw error;
 }
