@@ -102,7 +102,7 @@ test('what a mapping throws that is no error is told all the same', async () => 
   const { triggers, source } = await started({
     do: start(echo, {
       instanceId: () => {
-        throw 'no id'; // oxlint-disable-line typescript/only-throw-error -- rules may be of anybody
+        throw 'no id';
       },
     }),
   });
