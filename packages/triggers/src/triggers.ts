@@ -15,7 +15,7 @@ import { DeadLetterNotFoundError, EventFormatError, TriggerNotFoundError } from 
 import type { PipelineServices } from './event-pipeline.ts';
 import { eventTags } from './event-id.ts';
 import { failureOf } from './failure-class.ts';
-import type { HttpAnswer, HttpRequest } from './http-exchange.ts';
+import { busyAnswer, type HttpAnswer, type HttpRequest } from './http-exchange.ts';
 import { STOP_GRACE_MS } from './limits.ts';
 import { readerCursorActor } from './reader-cursor.ts';
 import { SourceRunner, type TriggerState } from './source-runner.ts';
@@ -193,6 +193,8 @@ export class Triggers implements AsyncDisposable {
     const { source } = this.#rule(name);
     const reader = this.#runners.get(name)?.reader;
     if (reader?.receive !== undefined) return reader.receive(request);
+    // A sender that is told of no such trigger does not send again.
+    if (source.verifies !== undefined) return busyAnswer('it is not open');
     throw new TriggerNotFoundError(
       `trigger ${JSON.stringify(name)} takes no HTTP requests: its events come from ${source.kind}`,
     );
@@ -200,7 +202,7 @@ export class Triggers implements AsyncDisposable {
 
   /** Whether a trigger checks by itself who sends it HTTP requests. */
   verifies(name: string): boolean {
-    return this.#runners.get(name)?.reader?.verifies === true;
+    return this.#rules.get(name)?.source.verifies === true;
   }
 
   /** Hands an event to a trigger, as its source would; resolves when it is settled. */
