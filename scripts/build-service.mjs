@@ -72,7 +72,7 @@ function hashOf(packages) {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** Folders and files that are published as they are. */
+/** Folders that are published as they are. */
 function assetsOf({ files }) {
   return files.filter((name) => name !== 'src' && name !== 'dist');
 }
@@ -113,18 +113,19 @@ async function buildPackage(esbuild, { folder, manifest }, target) {
   });
   cpSync(join(source, 'package.json'), join(target, 'package.json'));
   for (const name of assetsOf(manifest)) cpSync(join(source, name), join(target, name), { recursive: true });
-  for (const name of Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })) {
-    const path = join(source, 'node_modules', name);
-    // The clients of brokers are the user's to install.
-    if (manifest.peerDependenciesMeta?.[name]?.optional === true && !existsSync(path)) continue;
-    const installed = realpathSync(path);
+  // Clients of brokers are there if whoever uses them has installed them.
+  const peers = Object.keys(manifest.peerDependencies ?? {}).filter((name) =>
+    existsSync(join(source, 'node_modules', name)),
+  );
+  for (const name of [...Object.keys(manifest.dependencies ?? {}), ...peers]) {
+    const installed = realpathSync(join(source, 'node_modules', name));
     // Ours are in the build.
     if (!installed.includes('node_modules')) continue;
     const link = join(target, 'node_modules', name);
     mkdirSync(dirname(link), { recursive: true });
     // Relative, so that the clone can be moved; Windows wants its junctions absolute.
-    const to = process.platform === 'win32' ? installed : relative(realpathSync(dirname(link)), installed);
-    symlinkSync(to, link, 'junction');
+    const path = process.platform === 'win32' ? installed : relative(realpathSync(dirname(link)), installed);
+    symlinkSync(path, link, 'junction');
   }
 }
 

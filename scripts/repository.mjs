@@ -1,6 +1,6 @@
 // What the scripts know of the clone. Plain Node: they run before anything is installed.
 
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 
@@ -24,9 +24,8 @@ export function readJson(path) {
   }
 }
 
-/** Paths of all files below a folder, relative to the root, sorted; of a file, its own. */
+/** Paths of all files below a folder, relative to the root, sorted. */
 export function filesBelow(folder) {
-  if (statSync(join(root, folder)).isFile()) return [folder];
   return readdirSync(join(root, folder), { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(root.length + 1))

@@ -1,9 +1,10 @@
 import { TroupeError } from '@troupe/actors';
 import { dev, DEV_USAGE } from './dev.ts';
 import { UsageError } from './errors.ts';
+import { triggerCommand, TRIGGER_USAGE } from './trigger-command.ts';
 import { workflowCommand, WORKFLOW_USAGE } from './workflow-command.ts';
 
-const USAGES: Readonly<Record<string, string>> = { dev: DEV_USAGE, workflow: WORKFLOW_USAGE };
+const USAGES: Readonly<Record<string, string>> = { dev: DEV_USAGE, workflow: WORKFLOW_USAGE, trigger: TRIGGER_USAGE };
 const USAGE = Object.values(USAGES).join('\n\n');
 
 /**
@@ -18,6 +19,7 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     if (command === 'dev') return await dev(rest);
     if (command === 'workflow') return await workflowCommand(rest);
+    if (command === 'trigger') return await triggerCommand(rest);
     throw new UsageError(
       command === undefined ? 'a command is needed' : `there is no command ${JSON.stringify(command)}`,
     );

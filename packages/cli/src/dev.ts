@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { TroupeError } from '@troupe/actors';
+import { TroupeError, type Logger } from '@troupe/actors';
+import type { Triggers } from '@troupe/triggers';
+import { formatFinding, readTriggerFile, TriggerFileError, triggersFrom } from '@troupe/triggers/config';
 import { banner } from './banner.ts';
 import { UsageError } from './errors.ts';
+import { exampleWorkflows } from './examples.ts';
 import { serviceLogger } from './log.ts';
 import { natsSettings, type NatsSettings } from './nats-settings.ts';
 import { serve, type Service } from './serve.ts';
@@ -15,6 +18,7 @@ export const DEV_USAGE = `troupe dev [options]          serves workflows on 127.
   --data FOLDER               default .troupe
   --app NAME                  default "default"; applications do not see each other
   --no-examples               without the example workflows
+  --config FILE               triggers that the file (YAML or JSON) has, instead of the examples'
 on several hosts, instead of a folder:
   --nats URL[,URL...]         servers of one cluster with JetStream, as nats://host:4222
   --replicas N                1, 3 or 5 copies; default 3 if the servers form a cluster, else 1
@@ -30,6 +34,8 @@ export interface DevArguments {
   readonly nats: NatsSettings | undefined;
   readonly app: string;
   readonly examples: boolean;
+  /** A file of triggers. */
+  readonly configFile: string | undefined;
 }
 
 /** A service that is told to stop before it serves is waited for this long. */
@@ -52,10 +58,12 @@ export function parseDevArguments(
       'nats-creds': { type: 'string' },
       app: { type: 'string', default: 'default' },
       'no-examples': { type: 'boolean', default: false },
+      config: { type: 'string' },
     },
   });
   const { nats, replicas, data, app, 'nats-sync': sync, 'nats-creds': credsFile } = values;
   if (data === '') throw new UsageError('--data names a folder');
+  if (values.config === '') throw new UsageError('--config names a file');
   if (app === '') throw new UsageError('--app is a name');
   // It becomes part of subjects.
   if (nats !== undefined && !/^[\w-]{1,64}$/.test(app))
@@ -72,6 +80,7 @@ export function parseDevArguments(
     nats: nats === undefined ? undefined : natsSettings({ nats, replicas, sync, credsFile }, environment),
     app,
     examples: !values['no-examples'],
+    configFile: values.config,
   };
 }
 
@@ -89,13 +98,16 @@ export async function dev(args: readonly string[]): Promise<number> {
   const logger = serviceLogger();
   const stopped = stopSignal();
   const giveUp = new AbortController();
-  const starting = serve({ ...options, logger, signal: giveUp.signal });
+  const starting = fileTriggers(options, logger).then((triggers) =>
+    serve({ ...options, triggers, logger, signal: giveUp.signal }),
+  );
   let service: Service | undefined;
   try {
     service = await Promise.race([starting, stopped.then(() => undefined)]);
   } catch (error) {
     // Of our own errors the message says all; others are bugs, and their stack is wanted.
-    console.error(error instanceof TroupeError ? `troupe: ${error.message}` : error);
+    if (error instanceof TriggerFileError) console.error(`troupe: the triggers cannot be used\n${error.message}`);
+    else console.error(error instanceof TroupeError ? `troupe: ${error.message}` : error);
     return 1;
   }
   if (service === undefined) {
@@ -128,6 +140,20 @@ export async function dev(args: readonly string[]): Promise<number> {
   await service.stop();
   logger.info({}, 'stopped');
   return 0;
+}
+
+/** The triggers of the file that was named, if one was. What may not be meant in it is logged. */
+async function fileTriggers(options: DevArguments, logger: Logger): Promise<Triggers | undefined> {
+  const { configFile, examples, grpcPort } = options;
+  if (configFile === undefined) return undefined;
+  // Workers that come over gRPC bring workflows of their own.
+  const known = examples && grpcPort === undefined ? { workflows: exampleWorkflows.map(({ name }) => name) } : {};
+  const file = await readTriggerFile(configFile, known);
+  for (const warning of file.warnings)
+    logger.warn({ at: formatFinding(file.name, warning) }, 'a trigger may not be meant so');
+  const triggers = await triggersFrom(file);
+  logger.info({ file: file.name, triggers: file.triggers }, 'triggers are read');
+  return triggers;
 }
 
 /** The command that starts another host as this one, on the next port. */

@@ -23,3 +23,9 @@ export class NatsRefusedError extends TroupeError {
   override readonly name = 'NatsRefusedError';
   readonly code = 'nats_refused';
 }
+
+/** What a service that was asked answered, or that none did. */
+export class ServiceError extends TroupeError {
+  override readonly name = 'ServiceError';
+  readonly code = 'service';
+}

@@ -76,6 +76,7 @@ export function httpGateway(host: WorkflowHost, options: HttpGatewayOptions = {}
 class Gateway implements HttpGateway, CallEnvironment {
   readonly app: Hono;
   readonly host: WorkflowHost;
+  readonly triggers: HttpTriggers | undefined;
   readonly logger: Logger;
   readonly appId: string;
   readonly bodyBytesMax: number;
@@ -90,6 +91,7 @@ class Gateway implements HttpGateway, CallEnvironment {
 
   constructor(host: WorkflowHost, options: HttpGatewayOptions) {
     this.host = host;
+    this.triggers = options.triggers;
     this.logger = options.logger ?? consoleLogger;
     this.appId = options.appId ?? 'troupe';
     this.bodyBytesMax = checkedNumber('bodyBytesMax', options.bodyBytesMax ?? BODY_BYTES_MAX, 0, 2 ** 31);
@@ -105,7 +107,7 @@ class Gateway implements HttpGateway, CallEnvironment {
     }
     this.#table = new RouteTable([
       ...operationsRoutes(this.#metrics, () => this.#table.routes),
-      ...(options.triggers === undefined ? [] : triggerRoutes(options.triggers)),
+      ...(this.triggers === undefined ? [] : triggerRoutes(this.triggers)),
       ...daprRoutes,
       ...workflowRoutes,
     ]);

@@ -6,11 +6,13 @@ import { IDEMPOTENCY_KEY_LENGTH_MAX } from './limits.ts';
 import { badRequest } from './problem.ts';
 import { bodyJson, bodyTextPayload, readBody, type BodyLimits } from './request-body.ts';
 import { encodeSegment } from './request-target.ts';
+import type { HttpTriggers } from './trigger-port.ts';
 import { wireJson } from './wire-json.ts';
 
 /** What every call needs of the gateway. */
 export interface CallEnvironment extends BodyLimits {
   readonly host: WorkflowHost;
+  readonly triggers: HttpTriggers | undefined;
   readonly appId: string;
   readonly failedStatusCode: number;
   readonly draining: boolean;

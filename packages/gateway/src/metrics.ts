@@ -1,6 +1,14 @@
 // Prometheus' text format, version 0.0.4: https://prometheus.io/docs/instrumenting/exposition_formats/
 
 import type { WorkflowHost } from '@troupe/workflow';
+import type { TriggerView } from './trigger-port.ts';
+
+type WriteMetric = (
+  name: string,
+  kind: string,
+  help: string,
+  samples: Iterable<readonly [suffix: string, value: number]>,
+) => void;
 
 /** Counts what the gateway answers. Labels are routes, never paths: their number is bounded. */
 export class RequestMetrics {
@@ -18,15 +26,10 @@ export class RequestMetrics {
     this.#seconds.set(labels, taken);
   }
 
-  /** Everything that is counted, of the gateway and of its host. */
-  text(host: WorkflowHost): string {
+  /** Everything that is counted, of the gateway, of its host and of its triggers. */
+  text(host: WorkflowHost, triggers: readonly TriggerView[]): string {
     const lines: string[] = [];
-    const write = (
-      name: string,
-      kind: string,
-      help: string,
-      samples: Iterable<readonly [suffix: string, value: number]>,
-    ): void => {
+    const write: WriteMetric = (name, kind, help, samples) => {
       lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${kind}`);
       for (const [suffix, value] of samples) lines.push(`${name}${suffix} ${value}`);
     };
@@ -76,10 +79,42 @@ export class RequestMetrics {
         [`_count{${labels}}`, count] as const,
       ]),
     );
+    if (triggers.length > 0) writeTriggers(triggers, write);
     return `${lines.join('\n')}\n`;
   }
 }
 
 function escapeLabel(text: string): string {
   return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}
+
+/** Names of triggers are letters, digits, "-" and "_". */
+function writeTriggers(triggers: readonly TriggerView[], write: WriteMetric): void {
+  write(
+    'troupe_trigger_events_total',
+    'counter',
+    'Events that this host has settled, by what became of them.',
+    triggers.flatMap(({ name, counts }) =>
+      Object.entries(counts).map(
+        ([outcome, count = 0]) => [`{trigger="${name}",outcome="${outcome}"}`, count] as const,
+      ),
+    ),
+  );
+  const each = (value: (trigger: TriggerView) => number | undefined) =>
+    triggers.flatMap((trigger) => {
+      const sample = value(trigger);
+      return sample === undefined ? [] : [[`{trigger="${trigger.name}",kind="${trigger.kind}"}`, sample] as const];
+    });
+  const gauge = (name: string, help: string, value: (trigger: TriggerView) => number | undefined): void =>
+    write(name, 'gauge', help, each(value));
+  gauge('troupe_trigger_in_flight', 'Events that are worked at on this host.', ({ inFlight }) => inFlight);
+  gauge('troupe_trigger_lag', 'Messages that wait at the origin, where it says so.', ({ lag }) => lag);
+  gauge(
+    'troupe_trigger_dead_letters',
+    'Events of the application that could not be handled.',
+    (one) => one.deadLetters,
+  );
+  gauge('troupe_trigger_failing', '1 while the source cannot be read on this host.', ({ state }) =>
+    state === 'failing' ? 1 : 0,
+  );
 }

@@ -57,8 +57,8 @@ export function operationsRoutes(metrics: RequestMetrics, allRoutes: () => reado
       operationId: 'metrics',
       summary: "Counters and gauges in Prometheus' text format.",
       answers: { 200: 'The metrics.' },
-      handle: (call) =>
-        new Response(metrics.text(call.environment.host), {
+      handle: async ({ environment: { host, triggers } }) =>
+        new Response(metrics.text(host, (await triggers?.list()) ?? []), {
           headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
         }),
     },

@@ -149,6 +149,7 @@ export type ActionSpecs = Partial<{ readonly [N in ActionName]: z.output<(typeof
 export function fileJsonSchema(): unknown {
   return z.toJSONSchema(fileSchema, {
     io: 'input',
+    reused: 'ref',
     override({ zodSchema, jsonSchema }) {
       // Written for each object of options by `options`; the rule is the one with a source.
       if (zodSchema instanceof z.ZodObject && 'source' in zodSchema.shape)

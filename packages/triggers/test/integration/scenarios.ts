@@ -42,13 +42,14 @@ export async function boundedMemory(at: Scene, backlog: Backlog): Promise<void> 
   await at.expectRight();
 }
 
-/** What is still failing when its host stops is released, and comes again. Wants hosts with many attempts. */
-export async function releasedComesAgain(at: Scene, timeoutMs?: number): Promise<void> {
+/** What is still failing when its host stops or is killed comes again. Wants hosts with many attempts. */
+export async function unsettledComesAgain(at: Scene, end: 'stop' | 'kill', timeoutMs?: number): Promise<void> {
   const { evidence, host } = at.hosts;
   await host.start({ rule: 'try-later' });
   const published = at.publish(range(0, HELD));
   await at.tried(HELD);
-  expect(await host.stop()).toEqual({ code: 0, signal: null });
+  if (end === 'stop') expect(await host.stop()).toEqual({ code: 0, signal: null });
+  else await host.kill();
   const outcomes = evidence.settled().map(({ outcome }) => outcome);
   expect(outcomes).toEqual(Array.from(outcomes, () => 'released'));
   await host.start({ rule: 'start' });

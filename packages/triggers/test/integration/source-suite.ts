@@ -9,7 +9,7 @@ import { describeWithNats, natsServerProgram } from '../../../nats/test/integrat
 import { eventually } from '../../../nats/test/integration/eventually.ts';
 import { NatsServers } from '../../../nats/test/integration/nats-servers.ts';
 import { acceptance, isClean, range, type AcceptanceOptions } from './acceptance.ts';
-import { boundedMemory, releasedComesAgain } from './scenarios.ts';
+import { boundedMemory, unsettledComesAgain } from './scenarios.ts';
 import { Scene } from './scene.ts';
 import type { OriginServer, SourceKit } from './source-kit.ts';
 import type { FoundDeadLetter } from './trigger-host-settings.ts';
@@ -196,9 +196,12 @@ function sourceTests<S extends OriginServer>(kit: SourceKit<S>): void {
     await boundedMemory(at, { ...BACKLOG, paddingBytes, concurrency: FEW, durable, timeoutMs: TIMEOUT_MS });
   });
 
-  test.runIf(durable)('what is not settled when its host stops comes again', async () => {
-    await releasedComesAgain(await scene({ attemptsMax: ATTEMPTS_MANY }));
-  });
+  test.runIf(durable).each(['stop', 'kill'] as const)(
+    'what is not settled at the %s of its host comes again',
+    async (end) => {
+      await unsettledComesAgain(await scene({ attemptsMax: ATTEMPTS_MANY }), end);
+    },
+  );
 
   test('a graceful stop loses nothing, and leaves nothing to come again', async () => {
     const at = await scene({ concurrency: 8 });
