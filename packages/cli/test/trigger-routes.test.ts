@@ -102,7 +102,10 @@ test('a trigger that checks who sends needs no token of the gateway; everything 
 
 test('dead letters are listed, shown, exported, retried and deleted', async () => {
   const ask = await served();
-  const sent = await ask('POST', 'triggers/broken', { body: '{"a":1}', headers: { 'idempotency-key': 'k', ...JSON_TYPE } });
+  const sent = await ask('POST', 'triggers/broken', {
+    body: '{"a":1}',
+    headers: { 'idempotency-key': 'k', ...JSON_TYPE },
+  });
   expect(sent.json).toMatchObject({ outcome: 'dead-lettered', error: { name: 'NotRegisteredError' } });
   const { deadLetterId: id } = sent.json;
   await ask('POST', 'triggers/broken', { body: '{"a":2}', headers: { 'idempotency-key': 'l', ...JSON_TYPE } });
