@@ -32,6 +32,8 @@ export interface DeadLetter {
   readonly event?: TriggerEvent;
   /** What came, when it could not be read. */
   readonly raw?: RawMessage;
+  /** `raw` is only a part of what came: it is never handled as if it were the whole. */
+  readonly partial?: true;
 }
 
 export interface DeadLetterPage {
@@ -49,7 +51,7 @@ export interface DeadLetterQuery {
 
 /** A failure of an event, to be kept. */
 export interface EventFailure {
-  readonly content: { readonly event: TriggerEvent } | { readonly raw: RawMessage };
+  readonly content: { readonly event: TriggerEvent } | { readonly raw: RawMessage; readonly partial?: true };
   readonly error: unknown;
   readonly reason: DeadLetter['reason'];
   readonly attempts: number;

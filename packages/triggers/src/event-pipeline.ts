@@ -167,9 +167,9 @@ function readRaw({ raw, refused }: Extract<SourceMessage, { readonly raw: RawMes
 function contentOf(message: SourceMessage): EventFailure['content'] {
   if (message.event !== undefined) return { event: message.event };
   const { raw, refused } = message;
-  if (refused !== undefined) return { raw };
+  if (refused !== undefined) return { raw, partial: true };
   if (raw.body.byteLength > EVENT_BYTES_MAX)
-    return { raw: { ...raw, body: raw.body.subarray(0, OVERSIZE_BYTES_KEPT) } };
+    return { raw: { ...raw, body: raw.body.subarray(0, OVERSIZE_BYTES_KEPT) }, partial: true };
   try {
     return { event: readEvent(raw) };
   } catch {

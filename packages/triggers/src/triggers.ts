@@ -21,7 +21,7 @@ import { readerCursorActor } from './reader-cursor.ts';
 import { SourceRunner, type TriggerState } from './source-runner.ts';
 import type { EventOutcome, Settlement, Source, SourceMessage } from './source.ts';
 import { checkedRule, type TriggerOptions, type TriggerRule } from './trigger.ts';
-import type { TriggerEvent } from './trigger-event.ts';
+import type { RawMessage, TriggerEvent } from './trigger-event.ts';
 
 /** How a trigger does on this host. */
 export interface TriggerStatus {
@@ -253,9 +253,10 @@ export class Triggers implements AsyncDisposable {
   async retryDeadLetter(name: string, id: string): Promise<Settlement> {
     const letter = await this.deadLetter(name, id);
     const { pipeline, counters } = this.#runner(name);
-    const content = letter.event === undefined ? { raw: letter.raw! } : { event: letter.event };
+    const content = letter.event === undefined ? contentOfRaw(letter) : { event: letter.event };
+    const partial = letter.partial === true && 'raw' in content;
     try {
-      const settlement = await pipeline.once(content);
+      const settlement = await pipeline.once(partial ? { raw: content.raw, refused: asError(letter) } : content);
       await this.#kept.drop(name, id);
       return counters.settled(settlement);
     } catch (thrown) {
@@ -319,4 +320,13 @@ export class Triggers implements AsyncDisposable {
     if (sameEvent) return 'duplicate';
     return plan.eventName === undefined || found.workflowName !== plan.workflowName ? 'conflict' : 'raiseEvent';
   }
+}
+
+function contentOfRaw({ raw, partial }: DeadLetter): { readonly raw: RawMessage; readonly partial?: true } {
+  return { raw: raw!, ...(partial === undefined ? {} : { partial }) };
+}
+
+/** What an event failed by, as it was kept. */
+function asError({ error: { name, code, message } }: DeadLetter): Error {
+  return Object.assign(new Error(message), { name, ...(code === undefined ? {} : { code }) });
 }
