@@ -1,5 +1,5 @@
 import { writeStructured } from '../../src/index.ts';
-import { sendUntilTaken, type RequestOf } from './http-sender.ts';
+import { HttpSender, type RequestOf } from './http-sender.ts';
 import type { SourceKit } from './source-kit.ts';
 import { sourceSuite } from './source-suite.ts';
 
@@ -9,6 +9,7 @@ const kit: SourceKit = {
   server: () => Promise.resolve({ end: () => Promise.resolve() }),
   origin(_, name) {
     const source = `/senders/${name}`;
+    const sender = new HttpSender(name);
     const request =
       (traceparent?: string, paddingBytes?: number): RequestOf =>
       (number) => {
@@ -16,22 +17,21 @@ const kit: SourceKit = {
           source,
           id: `${number}`,
           type: 'numbered',
-          extensions: {},
+          extensions: traceparent === undefined ? {} : { traceparent },
           headers: {},
           data: { number, ...(paddingBytes === undefined ? {} : { text: 'x'.repeat(paddingBytes) }) },
-          ...(traceparent === undefined ? {} : { traceparent }),
         });
         return { headers: { 'content-type': 'application/cloudevents+json' }, body };
       };
     return Promise.resolve({
       options: {},
-      async publish(numbers, hosts, { traceparent, paddingBytes } = {}) {
-        await sendUntilTaken(numbers, hosts, name, request(traceparent, paddingBytes));
-        return numbers.map((number) => ({ source, id: `${number}`, value: number }));
+      publish(numbers, hosts, { traceparent, paddingBytes } = {}) {
+        sender.send(numbers, hosts, request(traceparent, paddingBytes));
+        return Promise.resolve(numbers.map((number) => ({ source, id: `${number}`, value: number })));
       },
-      publishAgain: (numbers, hosts) => sendUntilTaken(numbers, hosts, name, request()),
-      // Each was answered with 2xx.
-      unacknowledged: () => Promise.resolve(0),
+      publishAgain: (numbers, hosts) => Promise.resolve(sender.send(numbers, hosts, request())),
+      unacknowledged: () => sender.unacknowledged(),
+      end: () => sender.end(),
     });
   },
 };

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { sendUntilTaken, type RequestOf } from './http-sender.ts';
+import { HttpSender, type RequestOf } from './http-sender.ts';
 import type { SourceKit } from './source-kit.ts';
 import { sourceSuite } from './source-suite.ts';
 
@@ -12,6 +12,7 @@ const kit: SourceKit = {
   runsOn: 'every-host',
   server: () => Promise.resolve({ end: () => Promise.resolve() }),
   origin(_, name) {
+    const sender = new HttpSender(name);
     const request =
       (traceparent?: string, paddingBytes?: number): RequestOf =>
       (number) => {
@@ -32,12 +33,15 @@ const kit: SourceKit = {
       };
     return Promise.resolve({
       options: { secret: SECRET },
-      async publish(numbers, hosts, { traceparent, paddingBytes } = {}) {
-        await sendUntilTaken(numbers, hosts, name, request(traceparent, paddingBytes));
-        return numbers.map((number) => ({ source: `webhook:${name}`, id: `${number}`, value: number }));
+      publish(numbers, hosts, { traceparent, paddingBytes } = {}) {
+        sender.send(numbers, hosts, request(traceparent, paddingBytes));
+        return Promise.resolve(
+          numbers.map((number) => ({ source: `webhook:${name}`, id: `${number}`, value: number })),
+        );
       },
-      publishAgain: (numbers, hosts) => sendUntilTaken(numbers, hosts, name, request()),
-      unacknowledged: () => Promise.resolve(0),
+      publishAgain: (numbers, hosts) => Promise.resolve(sender.send(numbers, hosts, request())),
+      unacknowledged: () => sender.unacknowledged(),
+      end: () => sender.end(),
     });
   },
 };
