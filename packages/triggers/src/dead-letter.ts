@@ -32,8 +32,8 @@ export interface DeadLetter {
   readonly event?: TriggerEvent;
   /** What came, when it could not be read. */
   readonly raw?: RawMessage;
-  /** `raw` is only a part of what came: it is never handled as if it were the whole. */
-  readonly partial?: true;
+  /** This is not all of what came, which could not be kept: it is not tried again. */
+  readonly incomplete?: true;
 }
 
 export interface DeadLetterPage {
@@ -51,8 +51,10 @@ export interface DeadLetterQuery {
 
 /** A failure of an event, to be kept. */
 export interface EventFailure {
-  readonly content: { readonly event: TriggerEvent } | { readonly raw: RawMessage; readonly partial?: true };
-  readonly error: unknown;
+  readonly content: { readonly event: TriggerEvent } | { readonly raw: RawMessage };
+  /** `content` is not all of it. */
+  readonly incomplete: boolean;
+  readonly error: Error;
   readonly reason: DeadLetter['reason'];
   readonly attempts: number;
 }
@@ -70,7 +72,7 @@ export const deadLetterActor = actor(TYPE, {
   state: (): Kept => ({ letter: null }),
   methods: {
     put(ctx, trigger: string, id: string, failure: Omit<EventFailure, 'error'> & { error: DeadLetterError }): void {
-      const { content, error, reason, attempts } = failure;
+      const { content, incomplete, error, reason, attempts } = failure;
       const before = ctx.state.letter;
       const nowMs = ctx.nowMs();
       ctx.state = {
@@ -83,6 +85,7 @@ export const deadLetterActor = actor(TYPE, {
           firstAtMs: before?.firstAtMs ?? nowMs,
           lastAtMs: nowMs,
           ...content,
+          ...(incomplete ? { incomplete } : {}),
         },
       };
       const named = 'event' in content ? content.event : content.raw.plain;
@@ -176,13 +179,12 @@ function deadLetterId(content: EventFailure['content']): string {
   return shortHash(plain.source, plain.id ?? '', body);
 }
 
-function describedError(error: unknown): DeadLetterError {
-  if (!(error instanceof Error)) return { name: 'Error', message: String(error).slice(0, ERROR_MESSAGE_LENGTH_MAX) };
+function describedError(error: Error): DeadLetterError {
   const { code } = error as Partial<TroupeError>;
   return {
     name: error.name,
     ...(typeof code === 'string' ? { code } : {}),
-    message: error.message.slice(0, ERROR_MESSAGE_LENGTH_MAX),
+    message: error.message.slice(0, ERROR_MESSAGE_LENGTH_MAX).toWellFormed(),
   };
 }
 

@@ -13,8 +13,9 @@ import { readEvent } from './cloud-event.ts';
 import type { DeadLetters, EventFailure } from './dead-letter.ts';
 import type { EndingInbox } from './endings/ending-inbox.ts';
 import { EventFormatError, TryLaterError } from './errors.ts';
-import { failureClass } from './failure-class.ts';
+import { failureClass, failureOf, PermanentFailure } from './failure-class.ts';
 import { EVENT_BYTES_MAX, OVERSIZE_BYTES_KEPT, RUNTIME_PATIENCE_MS } from './limits.ts';
+import { pauseUnless } from './pause.ts';
 import type { Settlement, SourceMessage } from './source.ts';
 import type { TriggerRule } from './trigger.ts';
 import type { RawMessage, TriggerEvent } from './trigger-event.ts';
@@ -45,31 +46,27 @@ export class EventPipeline {
 
   /** Handles a message until it is settled, or `signal` aborts. Never rejects. */
   async settle(message: SourceMessage, signal: AbortSignal): Promise<Settlement> {
-    const { clock, host } = this.#services;
+    const { clock, host, random } = this.#services;
     const { attemptsMax } = this.#rule;
     const firstAtMs = clock.nowMs();
     let attempts = 0;
     let failures = 0;
-    let error: Error;
     for (;;) {
-      let permanent = false;
       try {
         return await this.once(message);
       } catch (thrown) {
-        error = asError(thrown);
-        const kind = error instanceof PermanentFailure ? 'permanent' : failureClass(error);
-        if (error instanceof PermanentFailure) error = asError(error.cause);
+        const { error, kind } = failureOf(thrown);
         failures++;
         const patient = !host.status().ready || (kind === 'runtime' && clock.nowMs() - firstAtMs < RUNTIME_PATIENCE_MS);
-        permanent = kind === 'permanent';
-        if (permanent || !patient) attempts++;
+        if (kind === 'permanent' || !patient) attempts++;
+        if (kind === 'permanent' || attempts >= attemptsMax) {
+          const reason = kind === 'permanent' ? 'permanent' : 'exhausted';
+          return this.#bury({ ...keptOf(message), error, reason, attempts }, signal);
+        }
+        if (!(await pauseUnless(signal, clock, backOffMs(failures, this.#rule.backOff, random))))
+          return { outcome: 'released', error };
       }
-      if (permanent || attempts >= attemptsMax) break;
-      if (!(await this.#pause(backOffMs(failures, this.#rule.backOff, this.#services.random), signal)))
-        return { outcome: 'released', error };
     }
-    const reason = attempts < attemptsMax ? 'permanent' : 'exhausted';
-    return this.#bury({ content: contentOf(message), error, reason, attempts }, signal);
   }
 
   /** One attempt. Throws what it failed by. */
@@ -106,51 +103,30 @@ export class EventPipeline {
 
   /** Keeps a failure for people, or settles the message without, as the rule says. */
   async #bury(failure: EventFailure, signal: AbortSignal): Promise<Settlement> {
-    const { logger, deadLetters, random } = this.#services;
-    const { name: trigger } = this.#rule;
-    const error = asError(failure.error);
+    const { logger, clock, deadLetters, random } = this.#services;
+    const { name: trigger, attemptsMax } = this.#rule;
+    const { error } = failure;
     const named = 'event' in failure.content ? failure.content.event : failure.content.raw.plain;
     const about = { trigger, source: named.source, id: named.id, err: error, attempts: failure.attempts };
     if (!this.#rule.keepsDeadLetters) {
       logger.error(about, 'an event could not be handled, and is dropped');
       return { outcome: 'dropped', error };
     }
+    let kept = failure;
     for (let failures = 1; ; failures++) {
       try {
-        const deadLetterId = await deadLetters.put(trigger, failure);
+        const deadLetterId = await deadLetters.put(trigger, kept);
         logger.warn({ ...about, deadLetterId }, 'an event could not be handled, and is a dead letter now');
         return { outcome: 'dead-lettered', error, deadLetterId };
       } catch (thrown) {
         logger.warn({ ...about, err: thrown }, 'a dead letter could not be stored; it is tried again');
-        if (!(await this.#pause(backOffMs(failures, this.#rule.backOff, random), signal)))
+        // It would never be, and keep its place for ever.
+        const kind = failureClass(thrown);
+        if (kind === 'permanent' || (kind === 'transient' && failures >= attemptsMax)) kept = withoutData(failure);
+        if (!(await pauseUnless(signal, clock, backOffMs(failures, this.#rule.backOff, random))))
           return { outcome: 'released', error };
       }
     }
-  }
-
-  /** Whether the pause went by; false when it was cut short. */
-  #pause(delayMs: number, signal: AbortSignal): Promise<boolean> {
-    if (signal.aborted) return Promise.resolve(false);
-    return new Promise((resolve) => {
-      const cut = (): void => {
-        cancel();
-        resolve(false);
-      };
-      const cancel = this.#services.clock.setTimeout(() => {
-        signal.removeEventListener('abort', cut);
-        resolve(true);
-      }, delayMs);
-      signal.addEventListener('abort', cut, { once: true });
-    });
-  }
-}
-
-/** What came before the deed failed: it would fail again. The cause is what people are told. */
-export class PermanentFailure extends Error {
-  override readonly name = 'PermanentFailure';
-
-  constructor(cause: unknown) {
-    super('the event can never be handled as it is', { cause });
   }
 }
 
@@ -164,18 +140,29 @@ function readRaw({ raw, refused }: Extract<SourceMessage, { readonly raw: RawMes
 }
 
 /** What is kept of a message that could not be handled. */
-function contentOf(message: SourceMessage): EventFailure['content'] {
-  if (message.event !== undefined) return { event: message.event };
+function keptOf(message: SourceMessage): Pick<EventFailure, 'content' | 'incomplete'> {
+  if (message.event !== undefined) return { content: { event: message.event }, incomplete: false };
   const { raw, refused } = message;
-  if (refused !== undefined) return { raw, partial: true };
+  if (refused !== undefined) return { content: { raw }, incomplete: true };
   if (raw.body.byteLength > EVENT_BYTES_MAX)
-    return { raw: { ...raw, body: raw.body.subarray(0, OVERSIZE_BYTES_KEPT) }, partial: true };
+    return { content: { raw: { ...raw, body: raw.body.slice(0, OVERSIZE_BYTES_KEPT) } }, incomplete: true };
   try {
-    return { event: readEvent(raw) };
+    return { content: { event: readEvent(raw) }, incomplete: false };
   } catch {
     // That is why it is kept as it came.
-    return { raw };
+    return { content: { raw }, incomplete: false };
   }
+}
+
+/** The names of an event alone: they can be stored in any case. */
+function withoutData({ content, ...failure }: EventFailure): EventFailure {
+  const { source, id, type } = 'event' in content ? content.event : content.raw.plain;
+  const named = { source: String(source), id: String(id), type: String(type) };
+  return {
+    ...failure,
+    content: { event: { ...named, extensions: {}, headers: {}, data: undefined } },
+    incomplete: true,
+  };
 }
 
 async function checked(schema: NonNullable<TriggerRule['schema']>, event: TriggerEvent): Promise<unknown> {
@@ -202,8 +189,4 @@ function checkPlan({ action, instanceId, eventName, startAt, tags }: ActionPlan)
 
 function shown(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value.slice(0, 64)) : String(value);
-}
-
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

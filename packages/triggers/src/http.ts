@@ -8,9 +8,9 @@
 import { waitAtMost } from '@troupe/actors';
 import { isBatch, readBatch, readEvent } from './cloud-event.ts';
 import { EventFormatError, SignatureError } from './errors.ts';
-import type { HttpAnswer, HttpRequest } from './http-exchange.ts';
+import { busyAnswer, problemAnswer, type HttpAnswer, type HttpRequest } from './http-exchange.ts';
 import { readHttpHeaders } from './http-message.ts';
-import { HTTP_ANSWER_MS, HTTP_RETRY_AFTER_S } from './limits.ts';
+import { HTTP_ANSWER_MS } from './limits.ts';
 import { checkRateLimit, RateLimiter, type RateLimit } from './rate-limiter.ts';
 import type { SignatureScheme } from './signatures/signature.ts';
 import type { Settlement, Source, SourceContext, SourceMessage, SourceReader } from './source.ts';
@@ -96,6 +96,7 @@ function httpSource(kind: string, options: CloudEventsOptions, read: ReadRequest
   return {
     kind,
     runsOn: 'every-host',
+    verifies: options.verify !== undefined,
     open: (context) => Promise.resolve(new HttpReader(context, options, read)),
   };
 }
@@ -115,10 +116,6 @@ class HttpReader implements SourceReader {
     this.#limiter = rateLimit === undefined ? undefined : new RateLimiter(rateLimit, context.clock.nowMs());
   }
 
-  get verifies(): boolean {
-    return this.#options.verify !== undefined;
-  }
-
   drain(): Promise<void> {
     this.#draining = true;
     return Promise.resolve();
@@ -130,15 +127,20 @@ class HttpReader implements SourceReader {
 
   async receive(request: HttpRequest): Promise<HttpAnswer> {
     if (request.method === 'OPTIONS') return this.#handshake(request.headers);
-    if (this.#draining) return busy('the host is stopping');
+    if (this.#draining) return busyAnswer('the host is stopping');
     const waitMs = this.#limiter?.take(this.#context.clock.nowMs()) ?? 0;
     if (waitMs > 0)
-      return problem(429, 'RATE_LIMITED', 'there are too many requests to this trigger', Math.ceil(waitMs / 1000));
-    if (this.#context.free() === 0) return busy('it has no room just now');
+      return problemAnswer(
+        429,
+        'RATE_LIMITED',
+        'there are too many requests to this trigger',
+        Math.ceil(waitMs / 1000),
+      );
+    if (this.#context.free() === 0) return busyAnswer('it has no room just now');
     const body = await request.body();
     const { bodyBytesMax = Number.POSITIVE_INFINITY, verify } = this.#options;
     if (body.byteLength > bodyBytesMax)
-      return problem(413, 'BODY_TOO_LARGE', `the body is larger than ${bodyBytesMax} bytes`);
+      return problemAnswer(413, 'BODY_TOO_LARGE', `the body is larger than ${bodyBytesMax} bytes`);
     let messages: readonly SourceMessage[];
     let single = false;
     try {
@@ -151,13 +153,13 @@ class HttpReader implements SourceReader {
         return { status: 200, body: { challenge: found.data.challenge } };
       messages = 'source' in found ? [{ event: found }] : found;
     } catch (error) {
-      if (error instanceof SignatureError) return problem(401, 'SIGNATURE_INVALID', error.message);
-      if (error instanceof EventFormatError) return problem(400, 'EVENT_FORMAT', error.message);
+      if (error instanceof SignatureError) return problemAnswer(401, 'SIGNATURE_INVALID', error.message);
+      if (error instanceof EventFormatError) return problemAnswer(400, 'EVENT_FORMAT', error.message);
       throw error;
     }
     const settlements = await this.#settled(messages);
     if (settlements === undefined || settlements.some(({ outcome }) => outcome === 'released'))
-      return busy('the event could not be handled yet');
+      return busyAnswer('the event could not be handled yet');
     const results = settlements.map(resultOf);
     return { status: 202, body: single ? results[0] : { events: results } };
   }
@@ -178,7 +180,7 @@ class HttpReader implements SourceReader {
     const { allowedOrigins = [], rateLimit } = this.#options;
     if (origin === null) return { status: 204, headers: { allow: 'POST, OPTIONS' } };
     const allowed = allowedOrigins === '*' || allowedOrigins.includes(origin);
-    if (!allowed) return problem(403, 'ORIGIN_REFUSED', 'this origin may not send events to this trigger');
+    if (!allowed) return problemAnswer(403, 'ORIGIN_REFUSED', 'this origin may not send events to this trigger');
     const rate = rateLimit === undefined ? '*' : String(Math.max(1, Math.floor(rateLimit.perSecond * 60)));
     return {
       status: 200,
@@ -205,23 +207,6 @@ function resultOf({ outcome, instanceId, deadLetterId, error }: Settlement): obj
     ...(instanceId === undefined ? {} : { instanceId }),
     ...(deadLetterId === undefined ? {} : { deadLetterId }),
     ...(error === undefined ? {} : { error: { name: error.name, message: error.message } }),
-  };
-}
-
-function busy(reason: string): HttpAnswer {
-  return problem(
-    503,
-    'TRIGGER_BUSY',
-    `the trigger did not take the event: ${reason}; send it again`,
-    HTTP_RETRY_AFTER_S,
-  );
-}
-
-function problem(status: number, errorCode: string, message: string, retryAfterS?: number): HttpAnswer {
-  return {
-    status,
-    body: { errorCode, message },
-    ...(retryAfterS === undefined ? {} : { headers: { 'retry-after': String(retryAfterS) } }),
   };
 }
 

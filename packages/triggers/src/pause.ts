@@ -29,3 +29,19 @@ export class Pause {
     this.#end?.();
   }
 }
+
+/** A pause of one of many: whether it went by, or `signal` cut it short. */
+export function pauseUnless(signal: AbortSignal, clock: Clock, delayMs: number): Promise<boolean> {
+  if (signal.aborted) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const cut = (): void => {
+      cancel();
+      resolve(false);
+    };
+    const cancel = clock.setTimeout(() => {
+      signal.removeEventListener('abort', cut);
+      resolve(true);
+    }, delayMs);
+    signal.addEventListener('abort', cut, { once: true });
+  });
+}

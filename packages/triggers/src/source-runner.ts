@@ -12,12 +12,24 @@ import { SourceError, StaleReaderError } from './errors.ts';
 import { EventCounters } from './event-counters.ts';
 import { EventPipeline, type PipelineServices } from './event-pipeline.ts';
 import { OWNER_CHECK_INTERVAL_MS, REOPEN_DELAY_MS_MAX, REOPEN_DELAY_MS_MIN, UNHEALTHY_PAUSE_MS } from './limits.ts';
+import { Pause, pauseUnless } from './pause.ts';
 import { openCursor, readerCursorActor } from './reader-cursor.ts';
-import type { Settlement, SourceContext, SourceMessage, SourceReader } from './source.ts';
+import type { Settlement, SourceContext, SourceCursor, SourceMessage, SourceReader } from './source.ts';
 import type { TriggerRule } from './trigger.ts';
+import { WorkPlaces } from './work-places.ts';
 
 /** How a trigger does on this host. `standby`: another host reads. `unhealthy`: the runtime cannot take work just now. */
 export type TriggerState = 'starting' | 'running' | 'standby' | 'failing' | 'unhealthy' | 'stopping' | 'stopped';
+
+/** A source from the beginning of its opening until it is closed. */
+interface Session {
+  /** Undefined while it is being opened. */
+  reader: SourceReader | undefined;
+  /** Aborts when it is to end. */
+  readonly ended: AbortController;
+  /** Another host has become the reader. */
+  isStale: boolean;
+}
 
 export class SourceRunner {
   readonly rule: TriggerRule;
@@ -27,23 +39,15 @@ export class SourceRunner {
   readonly #clock: Clock;
   /** Aborts when nothing new is wanted. */
   readonly #stopping = new AbortController();
-  /** Aborts when the grace time is over. */
-  readonly #givenUp = new AbortController();
-  readonly #waiting: (() => void)[] = [];
-  #reader: SourceReader | undefined;
-  /** Aborts when the open reader is to end. */
-  #ended = new AbortController();
+  readonly #places: WorkPlaces;
+  /** Of the loop. */
+  readonly #pause: Pause;
+  #session: Session | undefined;
   /** Why the source cannot work just now. */
   #failure: Error | undefined;
   #fatal = false;
-  #inFlight = 0;
-  #idle: (() => void) | undefined;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
-  /** Another host has become the reader. */
-  #stale = false;
-  /** Cuts the pause of the loop short. */
-  #wake: () => void = () => {};
 
   constructor(rule: TriggerRule, services: PipelineServices) {
     this.rule = rule;
@@ -51,20 +55,27 @@ export class SourceRunner {
     this.#clock = services.clock;
     this.pipeline = new EventPipeline(rule, services);
     this.counters = new EventCounters(services.clock);
+    this.#places = new WorkPlaces(rule.concurrency);
+    this.#pause = new Pause(services.clock);
   }
 
   /** Begins; what it cannot reach it tries again. Rejects when the source can never work. */
   async start(): Promise<void> {
-    if (this.rule.source.runsOn === 'every-host') await this.#open();
+    if (this.rule.source.runsOn === 'every-host') {
+      const opening = this.#open();
+      // What it fails by is told here.
+      this.#running = opening.catch(() => {});
+      await opening;
+    }
     this.#running = this.#run();
   }
 
   get reader(): SourceReader | undefined {
-    return this.#reader;
+    return this.#session?.reader;
   }
 
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#places.taken;
   }
 
   /** Why it is failing, if it is. */
@@ -77,36 +88,31 @@ export class SourceRunner {
     if (this.#stopping.signal.aborted) return 'stopping';
     if (this.#failure !== undefined) return 'failing';
     if (!this.#healthy) return 'unhealthy';
-    if (this.#reader !== undefined) return 'running';
+    if (this.reader !== undefined) return 'running';
     return this.rule.source.runsOn === 'one-host' && !this.#isOwner ? 'standby' : 'starting';
   }
 
   /** Hands a message over as its source would: settled within the trigger's concurrency. Never rejects. */
-  async deliver(message: SourceMessage): Promise<Settlement> {
-    while (this.#inFlight >= this.rule.concurrency && !this.#givenUp.signal.aborted)
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    if (this.#givenUp.signal.aborted) return this.counters.settled({ outcome: 'released' });
-    this.#inFlight++;
+  async deliver(message: SourceMessage, signal: AbortSignal = this.#stopping.signal): Promise<Settlement> {
+    if (!(await this.#places.take())) return this.counters.settled({ outcome: 'released' });
     const stopExtending = this.#extend(message);
     try {
-      return this.counters.settled(await this.pipeline.settle(message, this.#stopping.signal));
+      return this.counters.settled(await this.pipeline.settle(message, signal));
     } finally {
       stopExtending();
-      this.#inFlight--;
-      this.#waiting.shift()?.();
-      if (this.#inFlight === 0) this.#idle?.();
+      this.#places.leave();
     }
   }
 
   async stop(graceMs: number): Promise<void> {
     this.#stopping.abort();
-    this.#wake();
-    for (const wake of this.#waiting.splice(0)) wake();
-    await this.#running;
-    const idle = new Promise<void>((resolve) => (this.#idle = resolve));
-    if (this.#inFlight > 0) await waitAtMost(this.#clock, graceMs, idle);
-    this.#givenUp.abort();
-    for (const wake of this.#waiting.splice(0)) wake();
+    this.#session?.ended.abort();
+    this.#places.wake();
+    this.#pause.wake();
+    // An opening that goes on for longer closes what it has opened.
+    const settled = this.#running.then(() => this.#drain(this.reader)).then(() => this.#places.idle());
+    await waitAtMost(this.#clock, graceMs, settled);
+    this.#places.close();
     await this.#close();
     this.#stopped = true;
   }
@@ -126,9 +132,13 @@ export class SourceRunner {
     for (let failures = 0; !this.#stopping.signal.aborted;) {
       let pauseMs = OWNER_CHECK_INTERVAL_MS;
       try {
-        if (oneHost && this.#reader !== undefined && (this.#stale || !this.#isOwner)) await this.#close();
-        if (this.#reader === undefined && !this.#fatal && this.#healthy && (!oneHost || this.#isOwner))
-          await this.#open();
+        if (this.#session === undefined) {
+          if (!this.#fatal && this.#healthy && (!oneHost || this.#isOwner)) await this.#open();
+        } else if (oneHost && (this.#session.isStale || !this.#isOwner)) {
+          // It may be opened again, but not at once: two hosts that both take themselves for the owner would take turns.
+          await this.#close();
+          this.#failure = undefined;
+        }
         failures = 0;
       } catch (error) {
         failures++;
@@ -139,36 +149,46 @@ export class SourceRunner {
         if (error instanceof TypeError || error instanceof SourceError) this.#fatal = true;
         this.#failing(error);
       }
-      await new Promise<void>((resolve) => {
-        const cancel: CancelTimeout = this.#clock.setTimeout(resolve, pauseMs);
-        this.#wake = () => {
-          cancel();
-          resolve();
-        };
-        if (this.#stopping.signal.aborted) this.#wake();
-      });
+      await this.#pause.wait(pauseMs);
     }
-    if (this.#reader !== undefined) await this.#drain(this.#reader);
   }
 
   async #open(): Promise<void> {
-    const { host, clock, logger, random } = this.#services;
-    const { name, source, concurrency } = this.rule;
-    const cursor = source.runsOn === 'one-host' ? await openCursor(host.actors, name) : undefined;
-    const ended = new AbortController();
-    const context: SourceContext = {
-      trigger: name,
+    const { host } = this.#services;
+    const { name, source } = this.rule;
+    const session: Session = { reader: undefined, ended: new AbortController(), isStale: false };
+    const failureBefore = this.#failure;
+    this.#session = session;
+    let reader: SourceReader;
+    try {
+      const cursor = source.runsOn === 'one-host' ? await openCursor(host.actors, name) : undefined;
+      reader = await source.open(this.#contextOf(session, cursor));
+    } catch (error) {
+      if (this.#session === session) this.#session = undefined;
+      throw error;
+    }
+    // A stop has not waited for it.
+    if (this.#session !== session) return this.#end(reader);
+    session.reader = reader;
+    if (this.#failure === failureBefore) this.#working();
+  }
+
+  #contextOf(session: Session, cursor: SourceCursor | undefined): SourceContext {
+    const { host, clock, logger, random, endings } = this.#services;
+    const { signal } = session.ended;
+    return {
+      trigger: this.rule.name,
       app: host.actors.app,
       host,
       clock,
       logger,
       random,
-      concurrency,
-      signal: AbortSignal.any([this.#stopping.signal, ended.signal]),
-      free: () => this.#free,
-      room: () => this.#room(context.signal),
-      deliver: (message) => this.deliver(message),
-      endings: this.#services.endings,
+      concurrency: this.rule.concurrency,
+      signal,
+      free: () => (signal.aborted || !this.#healthy ? 0 : this.#places.free),
+      room: () => this.#room(signal),
+      deliver: (message) => this.deliver(message, signal),
+      endings,
       cursor: cursor && {
         get value() {
           return cursor.value;
@@ -177,7 +197,10 @@ export class SourceRunner {
           try {
             await cursor.save(value);
           } catch (error) {
-            if (error instanceof StaleReaderError) this.#lost();
+            if (error instanceof StaleReaderError) {
+              session.isStale = true;
+              this.#pause.wake();
+            }
             throw error;
           }
         },
@@ -185,59 +208,41 @@ export class SourceRunner {
       failing: (error) => this.#failing(error),
       working: () => this.#working(),
     };
-    const opened = await source.open(context);
-    this.#stale = false;
-    this.#ended = ended;
-    this.#reader = opened;
-  }
-
-  /** Another host reads: this one closes, and looks again whether it is to. */
-  #lost(): void {
-    this.#stale = true;
-    this.#wake();
   }
 
   async #close(): Promise<void> {
-    const reader = this.#reader;
-    if (reader === undefined) return;
-    this.#reader = undefined;
+    const session = this.#session;
+    if (session === undefined) return;
+    this.#session = undefined;
+    session.ended.abort();
+    this.#places.wake();
+    if (session.reader !== undefined) await this.#end(session.reader);
+  }
+
+  /** Never rejects: what one reader cannot do is nothing that the others, and the stop, have to wait for. */
+  async #end(reader: SourceReader): Promise<void> {
     await this.#drain(reader);
-    await reader.close();
+    await reader.close().catch((error: unknown) => this.#cannotEnd(error));
   }
 
-  async #drain(reader: SourceReader): Promise<void> {
-    this.#ended.abort();
-    for (const wake of this.#waiting.splice(0)) wake();
-    await reader.drain();
+  async #drain(reader: SourceReader | undefined): Promise<void> {
+    await reader?.drain().catch((error: unknown) => this.#cannotEnd(error));
   }
 
-  get #free(): number {
-    if (this.#stopping.signal.aborted || !this.#healthy) return 0;
-    return Math.max(0, this.rule.concurrency - this.#inFlight);
+  #cannotEnd(error: unknown): void {
+    this.#services.logger.warn(
+      { trigger: this.rule.name, kind: this.rule.source.kind, err: error },
+      'a source could not be closed as it should',
+    );
   }
 
   async #room(signal: AbortSignal): Promise<number> {
     while (!signal.aborted) {
-      if (this.#free > 0) return this.#free;
-      await (this.#healthy
-        ? new Promise<void>((resolve) => this.#waiting.push(resolve))
-        : this.#unhealthyPause(signal));
+      if (!this.#healthy) await pauseUnless(signal, this.#clock, UNHEALTHY_PAUSE_MS);
+      else if (this.#places.free > 0) return this.#places.free;
+      else await this.#places.room();
     }
     return 0;
-  }
-
-  #unhealthyPause(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const cut = (): void => {
-        cancel();
-        resolve();
-      };
-      const cancel = this.#clock.setTimeout(() => {
-        signal.removeEventListener('abort', cut);
-        resolve();
-      }, UNHEALTHY_PAUSE_MS);
-      signal.addEventListener('abort', cut, { once: true });
-    });
   }
 
   #failing(error: unknown): void {

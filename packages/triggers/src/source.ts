@@ -24,6 +24,8 @@ export interface Source {
   readonly runsOn: 'every-host' | 'one-host';
   /** Of sources of endings: which they want. Known before they are opened, and the same on every host. */
   readonly listens?: (workflowName: string, status: EndStatus) => boolean;
+  /** Of sources that HTTP requests are given to: whether they check by themselves who sends. */
+  readonly verifies?: boolean;
   /**
    * Begins to read. Resolves at once when the origin cannot be reached yet: that is `failing`, and tried again.
    *
@@ -40,8 +42,7 @@ export interface SourceReader {
   close(): Promise<void>;
   /** Messages that wait at the origin; undefined when it does not say. */
   lag?(): Promise<number | undefined>;
-  /** Of sources that HTTP requests are given to: whether they check by themselves who sends. */
-  readonly verifies?: boolean;
+  /** Of sources that HTTP requests are given to. */
   receive?(request: HttpRequest): Promise<HttpAnswer>;
 }
 

@@ -11,17 +11,17 @@ import {
   type DeadLetterQuery,
 } from './dead-letter.ts';
 import { EndingInbox } from './endings/ending-inbox.ts';
-import { TriggerNotFoundError } from './errors.ts';
-import { PermanentFailure, type PipelineServices } from './event-pipeline.ts';
+import { DeadLetterNotFoundError, EventFormatError, TriggerNotFoundError } from './errors.ts';
+import type { PipelineServices } from './event-pipeline.ts';
 import { eventTags } from './event-id.ts';
-import { failureClass } from './failure-class.ts';
-import type { HttpAnswer, HttpRequest } from './http-exchange.ts';
+import { failureOf } from './failure-class.ts';
+import { busyAnswer, type HttpAnswer, type HttpRequest } from './http-exchange.ts';
 import { STOP_GRACE_MS } from './limits.ts';
 import { readerCursorActor } from './reader-cursor.ts';
 import { SourceRunner, type TriggerState } from './source-runner.ts';
 import type { EventOutcome, Settlement, Source, SourceMessage } from './source.ts';
 import { checkedRule, type TriggerOptions, type TriggerRule } from './trigger.ts';
-import type { RawMessage, TriggerEvent } from './trigger-event.ts';
+import type { TriggerEvent } from './trigger-event.ts';
 
 /** How a trigger does on this host. */
 export interface TriggerStatus {
@@ -104,10 +104,11 @@ export class Triggers implements AsyncDisposable {
   /**
    * Opens all sources. Those that cannot be reached yet are tried again.
    *
-   * @throws {TypeError} | {@link SourceError} when one can never work; then none is open
+   * @throws {TypeError} | {@link SourceError} when one can never work, or they were stopped; then none is open
    */
   async start(host: WorkflowHost): Promise<void> {
     if (this.#services !== undefined) throw new TypeError('triggers are started once');
+    this.#checkNotStopped();
     const { activations } = host.actors.status();
     const missing = this.actors.filter(({ type }) => !Object.hasOwn(activations, type));
     if (missing.length > 0)
@@ -128,6 +129,7 @@ export class Triggers implements AsyncDisposable {
         const runner = new SourceRunner(rule, this.#services);
         this.#runners.set(rule.name, runner);
         await runner.start();
+        this.#checkNotStopped();
       }
     } catch (error) {
       await this.stop();
@@ -191,6 +193,8 @@ export class Triggers implements AsyncDisposable {
     const { source } = this.#rule(name);
     const reader = this.#runners.get(name)?.reader;
     if (reader?.receive !== undefined) return reader.receive(request);
+    // A sender that is told of no such trigger does not send again.
+    if (source.verifies !== undefined) return busyAnswer('it is not open');
     throw new TriggerNotFoundError(
       `trigger ${JSON.stringify(name)} takes no HTTP requests: its events come from ${source.kind}`,
     );
@@ -198,7 +202,7 @@ export class Triggers implements AsyncDisposable {
 
   /** Whether a trigger checks by itself who sends it HTTP requests. */
   verifies(name: string): boolean {
-    return this.#runners.get(name)?.reader?.verifies === true;
+    return this.#rules.get(name)?.source.verifies === true;
   }
 
   /** Hands an event to a trigger, as its source would; resolves when it is settled. */
@@ -221,12 +225,11 @@ export class Triggers implements AsyncDisposable {
       const { plan } = intent;
       return { event, would: await this.#foreseen(name, event, plan), plan };
     } catch (thrown) {
-      const permanent = thrown instanceof PermanentFailure || failureClass(thrown) === 'permanent';
-      const { name: errorName, message: text } = (thrown instanceof PermanentFailure ? thrown.cause : thrown) as Error;
+      const { error, kind } = failureOf(thrown);
       return {
         ...(read === undefined ? {} : { event: read }),
         would: 'failure',
-        error: { name: errorName, message: text, permanent },
+        error: { name: error.name, message: error.message, permanent: kind === 'permanent' },
       };
     }
   }
@@ -247,24 +250,30 @@ export class Triggers implements AsyncDisposable {
 
   /**
    * Tries a dead letter once more, by the rule as it is now. It is gone when that went well; else it stays, with the new error.
+   * One that is incomplete is not tried.
    *
    * @throws {DeadLetterNotFoundError}
    */
   async retryDeadLetter(name: string, id: string): Promise<Settlement> {
     const letter = await this.deadLetter(name, id);
     const { pipeline, counters } = this.#runner(name);
-    const content = letter.event === undefined ? contentOfRaw(letter) : { event: letter.event };
-    const partial = letter.partial === true && 'raw' in content;
-    try {
-      const settlement = await pipeline.once(partial ? { raw: content.raw, refused: asError(letter) } : content);
-      await this.#kept.drop(name, id);
-      return counters.settled(settlement);
-    } catch (thrown) {
-      const error = thrown instanceof PermanentFailure ? (thrown.cause as Error) : (thrown as Error);
-      const reason = thrown instanceof PermanentFailure ? 'permanent' : letter.reason;
-      await this.#kept.put(name, { content, error, reason, attempts: 1 });
+    if (letter.incomplete === true) {
+      const error = new EventFormatError(`only a part of the event was kept, since: ${letter.error.message}`);
       return { outcome: 'dead-lettered', error, deadLetterId: id };
     }
+    const content = letter.event === undefined ? { raw: letter.raw! } : { event: letter.event };
+    let settlement: Settlement;
+    try {
+      settlement = await pipeline.once(content);
+    } catch (thrown) {
+      const { error, kind } = failureOf(thrown);
+      const reason = kind === 'permanent' ? 'permanent' : letter.reason;
+      await this.#kept.put(name, { content, incomplete: false, error, reason, attempts: 1 });
+      return { outcome: 'dead-lettered', error, deadLetterId: id };
+    }
+    // Somebody may have been faster: the event was handled once all the same.
+    await this.#kept.drop(name, id).catch(unlessGone);
+    return counters.settled(settlement);
   }
 
   /** Tries each dead letter that is there now once more. */
@@ -272,9 +281,10 @@ export class Triggers implements AsyncDisposable {
     let retried = 0;
     let failed = 0;
     for await (const { id } of this.allDeadLetters(name)) {
-      const { outcome } = await this.retryDeadLetter(name, id);
+      const settlement = await this.retryDeadLetter(name, id).catch(unlessGone);
+      if (settlement === undefined) continue;
       retried++;
-      if (outcome === 'dead-lettered') failed++;
+      if (settlement.outcome === 'dead-lettered') failed++;
     }
     return { retried, failed };
   }
@@ -286,6 +296,10 @@ export class Triggers implements AsyncDisposable {
    */
   async dropDeadLetter(name: string, id: string): Promise<void> {
     await this.#kept.drop(this.#rule(name).name, id);
+  }
+
+  #checkNotStopped(): void {
+    if (this.#stopping !== undefined) throw new TypeError('the triggers were stopped');
   }
 
   get #kept(): DeadLetters {
@@ -322,11 +336,6 @@ export class Triggers implements AsyncDisposable {
   }
 }
 
-function contentOfRaw({ raw, partial }: DeadLetter): { readonly raw: RawMessage; readonly partial?: true } {
-  return { raw: raw!, ...(partial === undefined ? {} : { partial }) };
-}
-
-/** What an event failed by, as it was kept. */
-function asError({ error: { name, code, message } }: DeadLetter): Error {
-  return Object.assign(new Error(message), { name, ...(code === undefined ? {} : { code }) });
+function unlessGone(error: unknown): undefined {
+  if (!(error instanceof DeadLetterNotFoundError)) throw error;
 }

@@ -210,6 +210,27 @@ test("Slack's question whether the address is ours is answered, and starts nothi
   expect((await t.workflows.list()).instances).toEqual([]);
 });
 
+test('while its trigger is not open yet, and not any more, a sender is told to send again', async () => {
+  const triggers = new Triggers();
+  trigger(triggers, 'shop', webhook({ verify: github({ secret: 'hush' }) }), { do: start(echo) });
+  const send = () =>
+    triggers.receive('shop', {
+      method: 'POST',
+      headers: new Headers(),
+      query: new URLSearchParams(),
+      body: async () => Buffer.from('{}'),
+    });
+  const busy = { status: 503, headers: { 'retry-after': '1' }, body: { errorCode: 'TRIGGER_BUSY' } };
+  expect(await send()).toMatchObject(busy);
+  expect(triggers.verifies('shop')).toBe(true);
+  await using t = await testHost({ workflows: [echo], actors: triggers.actors });
+  await triggers.start(t.host);
+  expect((await send()).status).toBe(401);
+  await triggers.stop();
+  expect(await send()).toMatchObject(busy);
+  expect(triggers.verifies('shop')).toBe(true);
+});
+
 test('a trigger of another kind takes no requests, and one that there is not neither', async () => {
   const { triggers } = await stageOfEvents();
   const request = {

@@ -275,7 +275,7 @@ test.each([
   const { deadLetterId } = await source.deliver(refused === undefined ? { raw } : { raw, refused });
   expect((await triggers.retryDeadLetter('shop', deadLetterId!)).outcome).toBe('dead-lettered');
   const letter = await triggers.deadLetter('shop', deadLetterId!);
-  expect(letter).toMatchObject({ partial: true, attempts: 2, reason: 'permanent', error: { name } });
+  expect(letter).toMatchObject({ incomplete: true, reason: 'permanent', error: { name } });
   expect(letter.raw!.body.byteLength).toBeLessThanOrEqual(64 * 1024);
   expect(await ids(t)).toEqual([]);
 });

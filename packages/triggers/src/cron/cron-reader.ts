@@ -13,6 +13,7 @@ import { backOffMs } from '../back-off.ts';
 import { StaleReaderError } from '../errors.ts';
 import { isoTime } from '../iso-time.ts';
 import { CLOCK_CHECK_MS, CLOSE_GRACE_MS, CURSOR_AHEAD_MS_MAX, TICKS_AT_ONCE_MAX } from '../limits.ts';
+import { Pause } from '../pause.ts';
 import type { SourceContext, SourceCursor, SourceReader } from '../source.ts';
 import type { TriggerEvent } from '../trigger-event.ts';
 import { decide, progressOf, replacesOther, type Overlap, type Progress } from './progress.ts';
@@ -35,14 +36,12 @@ export class CronReader implements SourceReader {
   /** Of its events. */
   readonly #source: string;
   readonly #closing = new AbortController();
+  readonly #pause: Pause;
   readonly #running: Promise<void>;
   #progress: Progress;
   /** It is not what the cursor says yet. */
   #unsaved: boolean;
   #stopped = false;
-  /** Ends a rest; `#woken` if there is none. */
-  #wake: () => void;
-  #woken = false;
   /** Whose end ends a rest. */
   #watched: string | undefined;
   /** Who was asked to end and is at its undos. */
@@ -56,7 +55,7 @@ export class CronReader implements SourceReader {
     const kept = progressOf(cursor.value);
     this.#progress = this.#beginning(kept);
     this.#unsaved = this.#progress !== kept;
-    this.#wake = this.#noteWake;
+    this.#pause = new Pause(context.clock);
     context.signal.addEventListener('abort', this.#stop, { once: true });
     this.#running = this.#run();
     if (context.signal.aborted) this.#stop();
@@ -81,11 +80,7 @@ export class CronReader implements SourceReader {
 
   readonly #stop = (): void => {
     this.#stopped = true;
-    this.#wake();
-  };
-
-  readonly #noteWake = (): void => {
-    this.#woken = true;
+    this.#pause.wake();
   };
 
   /** Where to go on from. A schedule that is new or has changed begins now: no tick of it was missed. */
@@ -275,22 +270,12 @@ export class CronReader implements SourceReader {
     };
     this.#context.host.workflows.wait(instanceId, { signal: this.#closing.signal }).then(() => {
       forget();
-      this.#wake();
+      this.#pause.wake();
     }, forget);
   }
 
   /** Waits for a time, or until somebody wakes it. */
   async #rest(delayMs: number): Promise<void> {
-    if (!this.#woken && !this.#closing.signal.aborted) {
-      await new Promise<void>((resolve) => {
-        const cancel = this.#context.clock.setTimeout(resolve, delayMs);
-        this.#wake = () => {
-          cancel();
-          resolve();
-        };
-      });
-      this.#wake = this.#noteWake;
-    }
-    this.#woken = false;
+    if (!this.#closing.signal.aborted) await this.#pause.wait(delayMs);
   }
 }
