@@ -42,6 +42,12 @@ export class TriggerNotFoundError extends TroupeError {
   readonly code = 'trigger_not_found';
 }
 
+/** What needs the triggers to be started. A service listens before they are. */
+export class TriggersNotStartedError extends TroupeError {
+  override readonly name = 'TriggersNotStartedError';
+  readonly code = 'triggers_not_started';
+}
+
 /** There is no such dead letter. */
 export class DeadLetterNotFoundError extends TroupeError {
   override readonly name = 'DeadLetterNotFoundError';

@@ -34,6 +34,7 @@ export {
   SourceError,
   StaleReaderError,
   TriggerNotFoundError,
+  TriggersNotStartedError,
   TryLaterError,
 } from './errors.ts';
 
