@@ -22,14 +22,14 @@ type Ask = (
   options?: { readonly body?: string; readonly headers?: Record<string, string> },
 ) => Promise<{ readonly status: number; readonly headers: Headers; readonly text: string; readonly json: any }>; // oxlint-disable-line typescript/no-explicit-any -- tests look into it
 
-async function served(options: Partial<HttpGatewayOptions> = {}): Promise<Ask> {
+async function served(options: Partial<HttpGatewayOptions> = {}, isStarted = true): Promise<Ask> {
   const triggers = new Triggers();
   trigger(triggers, 'orders', cloudEvents({ allowedOrigins: ['sender.example'] }), { do: start(echo) });
   trigger(triggers, 'hooks', webhook({ verify: github({ secret: 'hush' }), source: 'github' }), { do: start(echo) });
   trigger(triggers, 'broken', webhook(), { do: start('nobody') });
   const host = await startHost({ store: new MemoryStore(), workflows: [echo], actors: triggers.actors });
   ending.push(() => host.stop());
-  await triggers.start(host);
+  if (isStarted) await triggers.start(host);
   ending.push(() => triggers.stop());
   const gateway = httpGateway(host, { ...options, triggers });
   return async (method, path, { body, headers = {} } = {}) => {
@@ -170,3 +170,40 @@ test('what there is not is 404, what is wrong is 400, and the handshake is answe
   expect([handshake.status, handshake.headers.get('webhook-allowed-origin')]).toEqual([200, 'sender.example']);
   expect((await ask('PUT', 'triggers/orders')).status).toBe(405);
 });
+
+test('whoever shows no token does not learn which triggers there are', async () => {
+  const ask = await served({ token: 'sesame' });
+  for (const name of ['nobody', '__proto__', '%2e%2e%2forders']) {
+    const { status, text } = await ask('OPTIONS', `triggers/${name}`);
+    expect([name, status]).toEqual([name, 404]);
+    expect(text).not.toMatch(/orders|hooks|broken/);
+  }
+});
+
+test('before the triggers are started everything is to be asked again', async () => {
+  const ask = await served({}, false);
+  for (const [method, path] of [
+    ['POST', 'triggers/orders'],
+    ['POST', 'triggers/hooks'],
+    ['POST', 'triggers/orders/dry-run'],
+    ['GET', 'triggers/orders/dead-letters'],
+    ['GET', 'triggers/orders/dead-letters?cursor=x'],
+    ['POST', 'triggers/orders/dead-letters/retry'],
+  ] as const) {
+    const { status, headers } = await ask(method, path, method === 'POST' ? { body: event('1') } : {});
+    expect([path, status, headers.get('retry-after')]).toEqual([path, 503, '1']);
+  }
+  expect((await ask('GET', 'triggers')).json.triggers).toMatchObject([{ state: 'starting' }, {}, {}]);
+});
+
+test.each(['x'.repeat(600), 'a%2Fb', '..%2Fa', '%F0%9F%98%80', '__proto__'])(
+  'there is no dead letter %s',
+  async (id) => {
+    const ask = await served();
+    for (const method of ['GET', 'DELETE'])
+      expect((await ask(method, `triggers/orders/dead-letters/${id}`)).json).toMatchObject({
+        status: 404,
+        errorCode: 'DEAD_LETTER_NOT_FOUND',
+      });
+  },
+);

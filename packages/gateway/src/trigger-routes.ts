@@ -2,6 +2,7 @@
 
 import { TroupeError } from '@troupe/actors';
 import { jsonResponse, type HttpCall } from './http-call.ts';
+import { RETRY_AFTER_S } from './limits.ts';
 import { badRequest, Problem } from './problem.ts';
 import { integerParameter, opaqueParameter } from './request-query.ts';
 import type { Route } from './route.ts';
@@ -69,7 +70,15 @@ export function triggerRoutes(triggers: HttpTriggers): readonly Route[] {
       summary: "The handshake of CloudEvents' web hooks.",
       scope: undefined,
       answers: { 200: 'The origin may send.', 403: 'It may not.', ...NO_TRIGGER },
-      handle: (call) => answering(async () => responseOf(await triggers.receive(named(call), requestOf(call)))),
+      handle: async (call) => {
+        try {
+          return responseOf(await triggers.receive(named(call), requestOf(call)));
+        } catch (error) {
+          // Anybody may ask: they are not told which triggers there are.
+          if (isNotFound(error)) throw new Problem(404, 'TRIGGER_NOT_FOUND', { message: 'there is no such trigger' });
+          throw error;
+        }
+      },
     },
     {
       ...common,
@@ -199,13 +208,23 @@ async function answering(answer: () => Promise<Response>): Promise<Response> {
   try {
     return await answer();
   } catch (error) {
-    if (error instanceof TroupeError && (error.code === 'trigger_not_found' || error.code === 'dead_letter_not_found'))
+    if (isNotFound(error))
       throw new Problem(404, error.code.toUpperCase(), {
         message: error.message,
         hint: 'GET /v1.0/triggers lists the triggers of this host.',
       });
+    if (error instanceof TroupeError && error.code === 'triggers_not_started')
+      throw new Problem(503, 'NOT_EXECUTED', {
+        message: `the request was not executed: ${error.message}`,
+        hint: 'Nothing was done: try again.',
+        headers: { 'retry-after': String(RETRY_AFTER_S) },
+      });
     throw error;
   }
+}
+
+function isNotFound(error: unknown): error is TroupeError {
+  return error instanceof TroupeError && (error.code === 'trigger_not_found' || error.code === 'dead_letter_not_found');
 }
 
 function exported(triggers: HttpTriggers, name: string): Response {

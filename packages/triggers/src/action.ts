@@ -1,7 +1,7 @@
 // What a trigger does with an event: first a plan, made by the rule's functions from nothing but the event; then the deed,
 // which takes effect once per event however often it is tried.
 
-import type { ActorDefinition } from '@troupe/actors';
+import { TroupeError, type ActorDefinition } from '@troupe/actors';
 import {
   AlreadyExistsError,
   InstanceEndedError,
@@ -9,7 +9,7 @@ import {
   type WorkflowHost,
   type WorkflowInput,
 } from '@troupe/workflow';
-import { InstanceConflictError } from './errors.ts';
+import { ActorFailedError, InstanceConflictError } from './errors.ts';
 import { defaultInstanceId, eventKey, eventTags } from './event-id.ts';
 import type { EventOutcome } from './source.ts';
 import type { TriggerEvent } from './trigger-event.ts';
@@ -216,7 +216,12 @@ export function callActor<M, R, T = unknown>(
         idempotencyKey: eventKey(event.source, event.id, `call ${method}`),
         traceparent: event.traceparent,
       });
-      await ref[method!]!(...args!);
+      try {
+        await ref[method!]!(...args!);
+      } catch (error) {
+        // What the runtime says of the call is told as it is; what else there is comes of the method.
+        throw error instanceof TroupeError ? error : new ActorFailedError(actor!, method!, error);
+      }
       return { outcome: 'called' };
     },
   };

@@ -139,7 +139,7 @@ export class DeadLetters {
 
   /** @throws {DeadLetterNotFoundError} */
   async get(trigger: string, id: string): Promise<DeadLetter> {
-    const letter = await this.#actor(trigger, id).get();
+    const letter = isId(id) ? await this.#actor(trigger, id).get() : null;
     if (letter === null) throw notFound(trigger, id);
     return shown(letter);
   }
@@ -150,7 +150,7 @@ export class DeadLetters {
    * @throws {DeadLetterNotFoundError}
    */
   async drop(trigger: string, id: string): Promise<void> {
-    if (!(await this.#actor(trigger, id).remove())) throw notFound(trigger, id);
+    if (!isId(id) || !(await this.#actor(trigger, id).remove())) throw notFound(trigger, id);
   }
 
   async count(trigger: string): Promise<number> {
@@ -179,6 +179,11 @@ function deadLetterId(content: EventFailure['content']): string {
   return shortHash(plain.source, plain.id ?? '', body);
 }
 
+/** Whoever asks for another one gets no actor for it. */
+function isId(id: string): boolean {
+  return /^[a-z2-7]{26}$/.test(id);
+}
+
 function describedError(error: Error): DeadLetterError {
   const { code } = error as Partial<TroupeError>;
   return {
@@ -193,5 +198,7 @@ function shown({ firstAtMs, lastAtMs, ...letter }: NonNullable<Kept['letter']>):
 }
 
 function notFound(trigger: string, id: string): DeadLetterNotFoundError {
-  return new DeadLetterNotFoundError(`trigger ${JSON.stringify(trigger)} has no dead letter ${JSON.stringify(id)}`);
+  return new DeadLetterNotFoundError(
+    `trigger ${JSON.stringify(trigger)} has no dead letter ${JSON.stringify(id.slice(0, 64))}`,
+  );
 }

@@ -36,10 +36,26 @@ export class InstanceConflictError extends TroupeError {
   }
 }
 
+/** A method of an actor threw, the `cause`. The event is tried again, whatever it threw. */
+export class ActorFailedError extends TroupeError {
+  override readonly name = 'ActorFailedError';
+  readonly code = 'actor_failed';
+
+  constructor(actor: string, method: string, cause: unknown) {
+    super(`${method} of ${actor} failed: ${String(cause)}`, { cause });
+  }
+}
+
 /** There is no trigger of this name. */
 export class TriggerNotFoundError extends TroupeError {
   override readonly name = 'TriggerNotFoundError';
   readonly code = 'trigger_not_found';
+}
+
+/** What needs the triggers to be started. A service listens before they are. */
+export class TriggersNotStartedError extends TroupeError {
+  override readonly name = 'TriggersNotStartedError';
+  readonly code = 'triggers_not_started';
 }
 
 /** There is no such dead letter. */

@@ -5,20 +5,27 @@ import { EventFormatError } from './errors.ts';
 import { described } from './event-data.ts';
 import type { RawMessage } from './trigger-event.ts';
 
-/** They open doors, and what comes beside an event is stored with it. */
-const SECRET_HEADERS = new Set(['authorization', 'proxy-authorization', 'cookie', 'dapr-api-token']);
+/** They open doors, and what comes beside an event is stored with it, and shown to whoever may read dead letters. */
+const SECRET_HEADER =
+  /(?:^|[-_])(?:(?:authorization|cookie|token|secret|password|credentials?|signature)(?:$|[-_])|(?:api|access|account|functions|private|shared|subscription)[-_]?key$)/;
 
 /**
- * A request's headers: attributes, content type, and the rest without what opens doors.
+ * A request's headers: attributes, content type, and the rest without what opens doors, by its name or since it is the `proof`
+ * of who sends.
  *
  * @throws {EventFormatError} for an attribute that is not escaped as section 3.1.3.2 demands
  */
-export function readHttpHeaders(headers: Headers): Pick<RawMessage, 'attributes' | 'contentType' | 'headers'> {
+export function readHttpHeaders(
+  headers: Headers,
+  proof?: string,
+): Pick<RawMessage, 'attributes' | 'contentType' | 'headers'> {
+  const isKept = (name: string): boolean =>
+    name !== 'content-type' && name !== '__proto__' && name !== proof?.toLowerCase() && !SECRET_HEADER.test(name);
   const attributes: [string, string][] = [];
   const rest: [string, string][] = [];
   for (const [name, value] of headers) {
     if (name.startsWith('ce-')) attributes.push([name.slice('ce-'.length), decodeAttribute(name, value)]);
-    else if (name !== 'content-type' && name !== '__proto__' && !SECRET_HEADERS.has(name)) rest.push([name, value]);
+    else if (isKept(name)) rest.push([name, value]);
   }
   return {
     attributes: Object.fromEntries(attributes),

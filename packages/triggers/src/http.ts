@@ -174,7 +174,11 @@ class HttpReader implements SourceReader {
       verify?.verify(request.headers, body, this.#context.clock.nowMs());
       const { trigger } = this.#context;
       const plain = { source: `http:${trigger}`, id: undefined, type: 'http' };
-      const found = this.#read({ body, ...readHttpHeaders(request.headers), plain }, request.headers, trigger);
+      const found = this.#read(
+        { body, ...readHttpHeaders(request.headers, verify?.proofHeader), plain },
+        request.headers,
+        trigger,
+      );
       if (!('source' in found)) return { messages: found, single: false };
       if (verify?.name === 'slack' && isChallenge(found.data))
         return { status: 200, body: { challenge: found.data.challenge } };

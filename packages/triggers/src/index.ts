@@ -28,12 +28,14 @@ export { contentId, defaultInstanceId, eventTags } from './event-id.ts';
 export type { TriggerEvent } from './trigger-event.ts';
 export type { DeadLetter, DeadLetterError, DeadLetterPage, DeadLetterQuery } from './dead-letter.ts';
 export {
+  ActorFailedError,
   DeadLetterNotFoundError,
   EventFormatError,
   InstanceConflictError,
   SourceError,
   StaleReaderError,
   TriggerNotFoundError,
+  TriggersNotStartedError,
   TryLaterError,
 } from './errors.ts';
 

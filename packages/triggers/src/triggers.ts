@@ -11,7 +11,7 @@ import {
   type DeadLetterQuery,
 } from './dead-letter.ts';
 import { EndingInbox } from './endings/ending-inbox.ts';
-import { DeadLetterNotFoundError, EventFormatError, TriggerNotFoundError } from './errors.ts';
+import { DeadLetterNotFoundError, EventFormatError, TriggerNotFoundError, TriggersNotStartedError } from './errors.ts';
 import type { PipelineServices } from './event-pipeline.ts';
 import { eventTags } from './event-id.ts';
 import { failureOf } from './failure-class.ts';
@@ -303,7 +303,7 @@ export class Triggers implements AsyncDisposable {
   }
 
   get #kept(): DeadLetters {
-    if (this.#services === undefined) throw new TypeError('the triggers are not started');
+    if (this.#services === undefined) throw new TriggersNotStartedError('the triggers are not started yet');
     return this.#services.deadLetters;
   }
 
@@ -317,7 +317,7 @@ export class Triggers implements AsyncDisposable {
   #runner(name: string): SourceRunner {
     this.#rule(name);
     const runner = this.#runners.get(name);
-    if (runner === undefined) throw new TypeError('the triggers are not started');
+    if (runner === undefined) throw new TriggersNotStartedError('the triggers are not started yet');
     return runner;
   }
 

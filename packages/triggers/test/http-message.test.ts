@@ -37,13 +37,21 @@ test('headers are told from attributes, and what opens doors is left out', () =>
     Cookie: 'session=s3cret',
     'Proxy-Authorization': 's3cret',
     'dapr-api-token': 's3cret',
+    'X-Api-Key': 's3cret',
+    'x-gitlab-token': 's3cret',
+    'x-amz-security-token': 's3cret',
+    'x-hub-signature-256': 's3cret',
+    'x-functions-key': 's3cret',
+    'ocp-apim-subscription-key': 's3cret',
+    'x-acme-proof': 's3cret',
+    'idempotency-key': 'k',
     __proto__x: 'y',
   });
   headers.set('__proto__', 'polluted');
-  expect(readHttpHeaders(headers)).toEqual({
+  expect(readHttpHeaders(headers, 'X-Acme-Proof')).toEqual({
     attributes: { id: '1' },
     contentType: 'text/plain',
-    headers: { 'x-tenant': 'a', traceparent: 't', __proto__x: 'y' },
+    headers: { 'x-tenant': 'a', 'idempotency-key': 'k', traceparent: 't', __proto__x: 'y' },
   });
   expect(readHttpHeaders(new Headers()).contentType).toBeUndefined();
 });

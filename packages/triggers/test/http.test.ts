@@ -4,7 +4,15 @@ import { createHmac } from 'node:crypto';
 import { workflow } from '@troupe/workflow';
 import { testHost, type TestHost } from '@troupe/workflow/testing';
 import { afterEach, expect, test } from 'vitest';
-import { cloudEvents, github, slack, webhook, type CloudEventsOptions, type WebhookOptions } from '../src/http.ts';
+import {
+  cloudEvents,
+  github,
+  hmac,
+  slack,
+  webhook,
+  type CloudEventsOptions,
+  type WebhookOptions,
+} from '../src/http.ts';
 import {
   raiseEvent,
   start,
@@ -206,6 +214,17 @@ test('a signed webhook passes only with its signature, and its delivery id is th
   expect(triggers.verifies('shop')).toBe(true);
   await t.settle();
   expect((await t.workflows.get('github=2Fd-1'))?.tags['event-id']).toBe('d-1');
+});
+
+test('what shows who sends is not kept, whatever its header is called', async () => {
+  const { send, triggers } = await started(webhook({ verify: hmac({ secret: 'hush', header: 'X-Proof' }) }), {
+    do: start('nobody'),
+  });
+  const proof = createHmac('sha256', 'hush').update('{"a":1}').digest('hex');
+  const { body } = await send('{"a":1}', { 'x-proof': proof, 'x-api-key': 's3cret', 'x-tenant': 'a' });
+  const letter = await triggers.deadLetter('shop', body.deadLetterId);
+  expect(letter.event?.headers).toEqual({ 'x-tenant': 'a' });
+  expect(JSON.stringify(letter)).not.toMatch(new RegExp(`s3cret|${proof}`));
 });
 
 test('a webhook without an id of its own is named by its Idempotency-Key, or by what it says', async () => {

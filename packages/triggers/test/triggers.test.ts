@@ -27,6 +27,8 @@ const counter = actor('counter', {
   state: () => ({ count: 0 }),
   methods: {
     add(ctx, by: number) {
+      // As `fetch` does when it reaches nobody.
+      if (by < 0) throw new TypeError('fetch failed');
       ctx.state.count += by;
     },
   },
@@ -175,6 +177,23 @@ test('an event calls an actor once', async () => {
   });
   for (const id of ['1', '2', '1']) expect((await source.deliver({ event: eventOf(id, 5) })).outcome).toBe('called');
   expect(await t.host.actors.actor(counter, 'c').count()).toBe(10);
+});
+
+test('what an actor throws is tried again, whatever it is', async () => {
+  const { t, source, triggers } = await started({
+    do: callActor(counter, { actorId: () => 'c', method: 'add' }),
+    retry: { maxAttempts: 3 },
+  });
+  const settled = source.deliver({ event: eventOf('1', -1) });
+  await t.advance(60_000);
+  expect((await settled).outcome).toBe('dead-lettered');
+  expect((await triggers.deadLetters('shop')).deadLetters).toMatchObject([
+    {
+      attempts: 3,
+      reason: 'exhausted',
+      error: { name: 'ActorFailedError', message: 'add of counter/c failed: TypeError: fetch failed' },
+    },
+  ]);
 });
 
 test('what fails is tried as often as the rule says, with growing pauses, then is a dead letter, which can be retried', async () => {

@@ -8,6 +8,7 @@ export function bearer({ token }: { readonly token: Secrets }): SignatureScheme 
   const expected = secretsFrom(token).map((secret) => digestOf(secret.reveal()));
   return {
     name: 'bearer',
+    proofHeader: 'authorization',
     verify(headers) {
       const shown = /^Bearer +(\S+)$/i.exec(signedHeader(headers, 'authorization'))?.[1];
       if (shown === undefined) throw malformed('authorization', 'Bearer and a token');

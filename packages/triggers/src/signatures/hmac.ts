@@ -56,6 +56,7 @@ export function hmac(options: HmacOptions): SignatureScheme {
   const decode = encoding === 'hex' ? fromHex : fromBase64;
   return {
     name: 'hmac',
+    proofHeader: header,
     verify(headers, body, nowMs) {
       const value = signedHeader(headers, header);
       const signature = value.startsWith(prefix) ? decode(value.slice(prefix.length)) : undefined;

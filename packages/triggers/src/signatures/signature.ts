@@ -15,6 +15,8 @@ import type { Secret } from './secret.ts';
 export interface SignatureScheme {
   /** As in lists and logs: `github`. */
   readonly name: string;
+  /** The header that shows who sends: it is not kept with the event, whose readers could send as this sender else. */
+  readonly proofHeader: string;
   /** @throws {SignatureError} when the request does not pass */
   verify(headers: Headers, body: Uint8Array, nowMs: number): void;
   /** The id that the sender gave the event, the same each time that it sends it; undefined when there is none. */

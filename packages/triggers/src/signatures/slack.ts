@@ -27,6 +27,7 @@ export function slack({ secret, toleranceMs = REPLAY_TOLERANCE_MS }: SlackOption
   const keys = textKeys(secretsFrom(secret));
   return {
     name: 'slack',
+    proofHeader: 'x-slack-signature',
     verify(headers, body, nowMs) {
       const value = signedHeader(headers, 'x-slack-signature');
       const timestamp = signedHeader(headers, 'x-slack-request-timestamp');

@@ -33,6 +33,7 @@ export function standardWebhooks({
   const publicKeys = keys.filter((key) => key instanceof KeyObject);
   return {
     name: 'standard-webhooks',
+    proofHeader: 'webhook-signature',
     verify(headers, body, nowMs) {
       const id = signedHeader(headers, 'webhook-id');
       const timestamp = signedHeader(headers, 'webhook-timestamp');

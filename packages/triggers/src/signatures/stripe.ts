@@ -27,6 +27,7 @@ export function stripe({ secret, toleranceMs = REPLAY_TOLERANCE_MS }: StripeOpti
   const keys = textKeys(secretsFrom(secret));
   return {
     name: 'stripe',
+    proofHeader: 'stripe-signature',
     verify(headers, body, nowMs) {
       const parts = signedHeader(headers, 'stripe-signature').split(',');
       const [timestamp, ...others] = valuesOf(parts, 't');
