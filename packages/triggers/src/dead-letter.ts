@@ -123,18 +123,10 @@ export class DeadLetters {
   }
 
   async list(trigger: string, query: DeadLetterQuery = {}): Promise<DeadLetterPage> {
-    const { limit = DEAD_LETTER_PAGE_DEFAULT, cursor } = query;
-    if (!Number.isSafeInteger(limit) || limit < 1 || limit > DEAD_LETTER_PAGE_MAX)
-      throw new RangeError(`limit is an integer from 1 to ${DEAD_LETTER_PAGE_MAX}, got ${String(limit)}`);
-    const page = await this.#host.list(
-      { type: TYPE, name: trigger },
-      cursor === undefined ? { limit } : { limit, cursor },
-    );
-    const found = await Promise.all(
-      page.actors.map(({ address }) => this.#host.actor(deadLetterActor, address.id).get()),
-    );
+    const { actorIds, cursor } = await this.#page(trigger, query);
+    const found = await Promise.all(actorIds.map((actorId) => this.#host.actor(deadLetterActor, actorId).get()));
     const deadLetters = found.filter((letter) => letter !== null).map(shown);
-    return page.cursor === undefined ? { deadLetters } : { deadLetters, cursor: page.cursor };
+    return cursor === undefined ? { deadLetters } : { deadLetters, cursor };
   }
 
   /** @throws {DeadLetterNotFoundError} */
@@ -157,14 +149,30 @@ export class DeadLetters {
     return (await this.#host.count({ type: TYPE, name: trigger }))[WAITING] ?? 0;
   }
 
-  /** All of them, newest first. Those that come or go meanwhile may be among them or not. */
+  /** All of them, newest first, one at a time: they may be large. Those that come or go meanwhile may be among them or not. */
   async *all(trigger: string): AsyncGenerator<DeadLetter> {
     let cursor: string | undefined;
     do {
-      const page: DeadLetterPage = await this.list(trigger, { cursor });
-      yield* page.deadLetters;
+      const page = await this.#page(trigger, { cursor });
+      for (const actorId of page.actorIds) {
+        const letter = await this.#host.actor(deadLetterActor, actorId).get();
+        if (letter !== null) yield shown(letter);
+      }
       ({ cursor } = page);
     } while (cursor !== undefined);
+  }
+
+  async #page(
+    trigger: string,
+    { limit = DEAD_LETTER_PAGE_DEFAULT, cursor }: DeadLetterQuery,
+  ): Promise<{ readonly actorIds: readonly string[]; readonly cursor: string | undefined }> {
+    if (!Number.isSafeInteger(limit) || limit < 1 || limit > DEAD_LETTER_PAGE_MAX)
+      throw new RangeError(`limit is an integer from 1 to ${DEAD_LETTER_PAGE_MAX}, got ${String(limit)}`);
+    const page = await this.#host.list(
+      { type: TYPE, name: trigger },
+      cursor === undefined ? { limit } : { limit, cursor },
+    );
+    return { actorIds: page.actors.map(({ address }) => address.id), cursor: page.cursor };
   }
 
   #actor(trigger: string, id: string) {

@@ -16,6 +16,8 @@ export const OWNER_CHECK_INTERVAL_MS = 1_000;
 /** A source that ended by a failure is opened again after this long. */
 export const REOPEN_DELAY_MS_MIN = 500;
 export const REOPEN_DELAY_MS_MAX = 30_000;
+/** How long a list of triggers waits for an origin to say how many messages wait there. */
+export const LAG_TIMEOUT_MS = 2_000;
 /** How long a stop waits for the events that are worked at. */
 export const STOP_GRACE_MS = 10_000;
 /** How long the key of a start is kept after its instance is gone: longer than any source redelivers. */

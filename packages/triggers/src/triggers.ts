@@ -1,6 +1,6 @@
 // The triggers of one host.
 
-import { consoleLogger, type AnyActorDefinition } from '@troupe/actors';
+import { consoleLogger, waitAtMost, type AnyActorDefinition } from '@troupe/actors';
 import type { EndingListener, WorkflowHost } from '@troupe/workflow';
 import type { ActionPlan } from './action.ts';
 import {
@@ -16,7 +16,7 @@ import type { PipelineServices } from './event-pipeline.ts';
 import { eventTags } from './event-id.ts';
 import { failureOf } from './failure-class.ts';
 import { busyAnswer, type HttpAnswer, type HttpRequest } from './http-exchange.ts';
-import { STOP_GRACE_MS } from './limits.ts';
+import { LAG_TIMEOUT_MS, STOP_GRACE_MS } from './limits.ts';
 import { readerCursorActor } from './reader-cursor.ts';
 import { SourceRunner, type TriggerState } from './source-runner.ts';
 import type { EventOutcome, Settlement, Source, SourceMessage } from './source.ts';
@@ -162,13 +162,7 @@ export class Triggers implements AsyncDisposable {
     if (runner === undefined || this.#services === undefined)
       return { name, kind, runsOn, state: 'starting', inFlight: 0, counts: {}, deadLetters: 0 };
     const { counters, failure } = runner;
-    const [lag, deadLetters] = await Promise.all([
-      runner.reader?.lag?.().catch((error: unknown) => {
-        this.#services!.logger.debug({ trigger: name, err: error }, 'the lag of a source is not known');
-        return undefined;
-      }),
-      this.#services.deadLetters.count(name),
-    ]);
+    const [lag, deadLetters] = await Promise.all([this.#lagOf(name, runner), this.#services.deadLetters.count(name)]);
     return {
       name,
       kind,
@@ -296,6 +290,18 @@ export class Triggers implements AsyncDisposable {
    */
   async dropDeadLetter(name: string, id: string): Promise<void> {
     await this.#kept.drop(this.#rule(name).name, id);
+  }
+
+  /** Undefined when the origin does not say, or not in time. */
+  async #lagOf(name: string, { reader }: SourceRunner): Promise<number | undefined> {
+    const { clock, logger } = this.#services!;
+    let lag: number | undefined;
+    const asking = Promise.resolve(reader?.lag?.()).then(
+      (found) => (lag = found),
+      (error: unknown) => logger.debug({ trigger: name, err: error }, 'the lag of a source is not known'),
+    );
+    await waitAtMost(clock, LAG_TIMEOUT_MS, asking);
+    return lag;
   }
 
   #checkNotStopped(): void {

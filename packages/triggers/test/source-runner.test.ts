@@ -195,3 +195,32 @@ test('a former reader that hears that it is stale does not end the one that came
   await t.advance(2_000);
   expect(source.opened).toBe(2);
 });
+
+test('what another host reads now is not tried again here', async () => {
+  const source = queueSource('one-host');
+  const { t, triggers } = await staged(source, RAISES);
+  await triggers.start(t.host);
+  ending.push(() => triggers.stop({ graceMs: 0 }));
+  await t.settle();
+  const { context } = source;
+  const settled = source.deliver({ event: eventOf('1', 1) });
+  const again = new Triggers();
+  trigger(again, 'shop', queueSource('one-host'), RAISES);
+  await again.start(t.host);
+  ending.push(() => again.stop({ graceMs: 0 }));
+  await t.settle();
+  await expect(context.cursor!.save(1)).rejects.toMatchObject({ code: 'stale_reader' });
+  await t.advance(100);
+  expect((await settled).outcome).toBe('released');
+});
+
+test('an origin that does not say how much waits there holds up no list', async () => {
+  const { t, triggers } = await staged(sourceOf(async () => ({ lag: () => new Promise<number>(() => {}) })));
+  await triggers.start(t.host);
+  ending.push(() => triggers.stop({ graceMs: 0 }));
+  const listing = triggers.list();
+  await t.advance(10_000);
+  const [status] = await listing;
+  expect(status).toMatchObject({ name: 'shop', state: 'running' });
+  expect(status).not.toHaveProperty('lag');
+});
