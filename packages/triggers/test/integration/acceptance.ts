@@ -130,10 +130,11 @@ async function killSomewhere({ evidence, host }: TriggerHosts, after: number): P
 /** Until all is done, or nothing changes any more. Gives what the origin still holds. */
 async function settled(
   origin: Origin,
-  { host }: TriggerHosts,
+  hosts: TriggerHosts,
   events: number,
   quietMs: number,
 ): Promise<number | undefined> {
+  const { host } = hosts;
   const endMs = performance.now() + DONE_TIMEOUT_MS;
   let state = '';
   let sinceMs = performance.now();
@@ -143,10 +144,11 @@ async function settled(
       origin.unacknowledged(),
       host.ask.report(),
     ]);
-    const now = JSON.stringify([all, ended, unacknowledged, report.handedOver, report.settled]);
+    const { directed, redelivered } = redeliveries(hosts);
+    const now = JSON.stringify([all, ended, unacknowledged, report.handedOver, report.settled, redelivered]);
     if (now !== state) [state, sinceMs] = [now, performance.now()];
-    const done =
-      all === events && ended === events && (unacknowledged ?? 0) === 0 && report.handedOver === report.settled;
+    const quiet = (unacknowledged ?? 0) === 0 && report.handedOver === report.settled && redelivered === directed;
+    const done = quiet && all === events && ended === events;
     if (performance.now() - sinceMs > (done ? SETTLED_MS : quietMs)) return unacknowledged;
     if (performance.now() > endMs) throw new Error(`not done after ${DONE_TIMEOUT_MS} ms: ${state}`);
     await sleep(50);

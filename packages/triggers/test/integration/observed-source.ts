@@ -4,6 +4,7 @@
 import type { Settlement, Source, SourceContext, SourceMessage, SourceReader } from '../../src/index.ts';
 import type { Settled } from './evidence.ts';
 import type { JsonLines } from './json-lines.ts';
+import type { ShiftedClock } from './shifted-clock.ts';
 
 /** Memory is looked at once for so many messages. */
 const MEMORY_EVERY = 20;
@@ -11,6 +12,8 @@ const MEMORY_EVERY = 20;
 export interface Observed {
   readonly open: boolean;
   readonly failing: boolean;
+  /** It is open, and waits for a time. */
+  readonly resting: boolean;
   readonly handedOver: number;
   readonly settled: number;
   readonly inFlightPeak: number;
@@ -21,7 +24,9 @@ export interface Observed {
 export class ObservedSource implements Source {
   readonly kind: string;
   readonly runsOn: Source['runsOn'];
+  readonly listens?: NonNullable<Source['listens']>;
   readonly #source: Source;
+  readonly #clock: ShiftedClock;
   readonly #by: string;
   readonly #notes: JsonLines<Settled>;
   #createsLeft: number;
@@ -33,10 +38,18 @@ export class ObservedSource implements Source {
   #externalBytesPeak = 0;
 
   /** @param killAfter kill this process after so many creates */
-  constructor(source: Source, by: string, notes: JsonLines<Settled>, killAfter: number | undefined) {
+  constructor(
+    source: Source,
+    clock: ShiftedClock,
+    by: string,
+    notes: JsonLines<Settled>,
+    killAfter: number | undefined,
+  ) {
     this.#source = source;
     this.kind = source.kind;
     this.runsOn = source.runsOn;
+    if (source.listens !== undefined) this.listens = source.listens;
+    this.#clock = clock;
     this.#by = by;
     this.#notes = notes;
     this.#createsLeft = killAfter ?? Infinity;
@@ -45,6 +58,7 @@ export class ObservedSource implements Source {
   async open(context: SourceContext): Promise<SourceReader> {
     const reader = await this.#source.open({
       ...context,
+      clock: this.#clock,
       deliver: (message) => this.#deliver(context, message),
       failing: (error) => {
         this.#failing = true;
@@ -71,6 +85,7 @@ export class ObservedSource implements Source {
     return {
       open: this.#readers > 0,
       failing: this.#failing,
+      resting: this.#readers > 0 && this.#clock.waits,
       handedOver: this.#handedOver,
       settled: this.#settled,
       inFlightPeak: this.#inFlightPeak,

@@ -42,12 +42,19 @@ export async function boundedMemory(at: Scene, backlog: Backlog): Promise<void> 
   await at.expectRight();
 }
 
+export interface Unsettled {
+  readonly end: 'stop' | 'kill';
+  /** So many are tried at that time. */
+  readonly held?: number;
+  readonly timeoutMs?: number;
+}
+
 /** What is still failing when its host stops or is killed comes again. Wants hosts with many attempts. */
-export async function unsettledComesAgain(at: Scene, end: 'stop' | 'kill', timeoutMs?: number): Promise<void> {
+export async function unsettledComesAgain(at: Scene, { end, held = HELD, timeoutMs }: Unsettled): Promise<void> {
   const { evidence, host } = at.hosts;
   await host.start({ rule: 'try-later' });
   const published = at.publish(range(0, HELD));
-  await at.tried(HELD);
+  await at.tried(held);
   if (end === 'stop') expect(await host.stop()).toEqual({ code: 0, signal: null });
   else await host.kill();
   const outcomes = evidence.settled().map(({ outcome }) => outcome);

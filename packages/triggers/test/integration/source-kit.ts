@@ -4,6 +4,8 @@
 // A kind has three files here: `<kind>.test.ts` calls `sourceSuite(kit)`; `child-sources/<kind>.ts` makes the source in the
 // host's process, from what is plain data in `Origin.options`; and the class that runs its server is in `../servers`.
 
+import type { FoundEnding } from './trigger-host-settings.ts';
+
 /** A kind of source. */
 export interface SourceKit<S extends OriginServer = OriginServer> {
   /** As {@link Source.kind}; names the file of `child-sources`. */
@@ -19,6 +21,8 @@ export interface SourceKit<S extends OriginServer = OriginServer> {
   readonly trace?: boolean;
   /** Messages have any size (`PublishOptions.paddingBytes`). Default true. */
   readonly padding?: boolean;
+  /** An event is handed over when the one before it is settled. Default false. */
+  readonly oneByOne?: boolean;
   /**
    * Path to the number in an event, or to whatever else tells the events apart: `Published.value`. Default `data.number`.
    */
@@ -77,8 +81,12 @@ export interface OriginHosts {
   url(): Promise<string>;
   /** Starts `relay` (it returns its input), or another workflow of the child, for events that are endings. */
   start(workflow: string, instanceId: string, input: unknown): Promise<void>;
-  /** Puts the clocks of all hosts forward (or back), in this life and those to come. */
+  /** What names the ending of an instance; waits for it. */
+  ended(instanceId: string): Promise<FoundEnding>;
+  /** Puts the clock of the source forward (or back) on all hosts, in this life and those to come. */
   shiftClock(byMs: number): Promise<void>;
+  /** A source has done all that its clock asks for, and waits for a time. */
+  resting(): Promise<void>;
   /** A trigger is open. */
   ready(): Promise<void>;
 }

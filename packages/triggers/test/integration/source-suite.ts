@@ -42,7 +42,7 @@ export function sourceSuite<S extends OriginServer>(kit: SourceKit<S>): void {
 }
 
 function sourceTests<S extends OriginServer>(kit: SourceKit<S>): void {
-  const { durable = true, kind, padding = true, runsOn, trace = true, valueAt } = kit;
+  const { durable = true, kind, oneByOne = false, padding = true, runsOn, trace = true, valueAt } = kit;
   let server: S;
   let scenes = 0;
 
@@ -116,6 +116,7 @@ function sourceTests<S extends OriginServer>(kit: SourceKit<S>): void {
     await host.start();
     await published;
     await at.done();
+    await at.settled(2);
     await at.expectRight();
     expect(evidence.settled().map(({ outcome }) => outcome)).toEqual(['started', 'duplicate']);
   });
@@ -193,13 +194,19 @@ function sourceTests<S extends OriginServer>(kit: SourceKit<S>): void {
   test('a backlog goes through bounded memory, a few at a time', async () => {
     const at = await scene({ concurrency: FEW });
     const paddingBytes = padding ? BACKLOG.paddingBytes : undefined;
-    await boundedMemory(at, { ...BACKLOG, paddingBytes, concurrency: FEW, durable, timeoutMs: TIMEOUT_MS });
+    await boundedMemory(at, {
+      ...(padding ? BACKLOG : { events: 500 }),
+      paddingBytes,
+      concurrency: FEW,
+      durable,
+      timeoutMs: TIMEOUT_MS,
+    });
   });
 
   test.runIf(durable).each(['stop', 'kill'] as const)(
     'what is not settled at the %s of its host comes again',
     async (end) => {
-      await unsettledComesAgain(await scene({ attemptsMax: ATTEMPTS_MANY }), end);
+      await unsettledComesAgain(await scene({ attemptsMax: ATTEMPTS_MANY }), { end, ...(oneByOne && { held: 1 }) });
     },
   );
 

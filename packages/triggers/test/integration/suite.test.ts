@@ -15,7 +15,9 @@ sourceSuite(logKit());
 
 test('a source that acknowledges before the create is durable is found: what was killed does not come again', async () => {
   const at = await scene('acknowledges-early', { attemptsMax: ATTEMPTS_MANY });
-  await expect(unsettledComesAgain(at, 'kill', 3_000)).rejects.toThrow('0 activities of 5 have run');
+  await expect(unsettledComesAgain(at, { end: 'kill', timeoutMs: 3_000 })).rejects.toThrow(
+    '0 activities of 5 have run',
+  );
 
   const result = await acceptance(logKit('acknowledges-early'), { end: async () => {} }, 'early', OPTIONS);
   expect(isClean(result), JSON.stringify(result)).toBe(false);
@@ -42,7 +44,7 @@ test('a source that hands over more than there is room for is found', async () =
 
 test('a source that acknowledges what is released is found: it does not come again', async () => {
   const at = await scene('ignores-release', { attemptsMax: ATTEMPTS_MANY });
-  await expect(unsettledComesAgain(at, 'stop', 3_000)).rejects.toThrow('activities of 5 have run');
+  await expect(unsettledComesAgain(at, { end: 'stop', timeoutMs: 3_000 })).rejects.toThrow('activities of 5 have run');
 });
 
 async function scene(fault: LogFault, options: Partial<TriggerHostsOptions>): Promise<Scene> {

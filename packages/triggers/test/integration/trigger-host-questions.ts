@@ -3,7 +3,8 @@
 import { isTerminal, type InstanceSummary, type WorkflowHost } from '@troupe/workflow';
 import type { TriggerEvent, Triggers } from '../../src/index.ts';
 import type { ObservedSource } from './observed-source.ts';
-import type { FoundDeadLetter, FoundInstance, TriggerHostReport } from './trigger-host-settings.ts';
+import type { ShiftedClock } from './shifted-clock.ts';
+import type { FoundDeadLetter, FoundEnding, FoundInstance, TriggerHostReport } from './trigger-host-settings.ts';
 
 /** Instances that are asked for at once. */
 const INSTANCES_AT_ONCE = 100;
@@ -15,7 +16,7 @@ export class TriggerHostQuestions {
   readonly #name: string;
   readonly #source: ObservedSource;
   readonly #url: string;
-  readonly #shiftClock: (byMs: number) => void;
+  readonly #clock: ShiftedClock;
 
   constructor(
     host: WorkflowHost,
@@ -23,14 +24,14 @@ export class TriggerHostQuestions {
     name: string,
     source: ObservedSource,
     url: string,
-    shiftClock: (byMs: number) => void,
+    clock: ShiftedClock,
   ) {
     this.#host = host;
     this.#triggers = triggers;
     this.#name = name;
     this.#source = source;
     this.#url = url;
-    this.#shiftClock = shiftClock;
+    this.#clock = clock;
   }
 
   report(): TriggerHostReport {
@@ -96,8 +97,15 @@ export class TriggerHostQuestions {
     return await this.#host.workflows.result(instanceId);
   }
 
+  /** What tells the ending of an instance from others; waits for it. */
+  async ended(instanceId: string): Promise<FoundEnding> {
+    await this.#host.workflows.result(instanceId);
+    const { completedAt, executionId } = (await this.#host.workflows.get(instanceId))!;
+    return { executionId, endedAtMs: completedAt!.getTime() };
+  }
+
   shiftClock(byMs: number): void {
-    this.#shiftClock(byMs);
+    this.#clock.shift(byMs);
   }
 
   async #found(instanceId: string): Promise<FoundInstance> {

@@ -29,6 +29,7 @@ export interface TriggerHostSettings {
   readonly valueAt: string;
   readonly concurrency: number;
   readonly attemptsMax: number;
+  /** Of the source's clock. */
   readonly clockShiftMs: number;
 }
 
@@ -50,6 +51,11 @@ export interface FoundInstance {
   readonly executionId: string;
   /** `WorkflowStarted` events in its history. */
   readonly starts: number;
+}
+
+export interface FoundEnding {
+  readonly executionId: string;
+  readonly endedAtMs: number;
 }
 
 export interface FoundDeadLetter {

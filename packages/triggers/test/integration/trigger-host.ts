@@ -3,7 +3,7 @@
 
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { systemClock, type Clock, type Logger } from '@troupe/actors';
+import type { Logger } from '@troupe/actors';
 import { levelStore } from '@troupe/level';
 import { nats } from '@troupe/nats';
 import { activity, startHost, workflow } from '@troupe/workflow';
@@ -20,6 +20,7 @@ import {
 import type { ChildSource } from './child-source.ts';
 import { evidenceOf, type TakenInput } from './evidence.ts';
 import { ObservedSource } from './observed-source.ts';
+import { ShiftedClock } from './shifted-clock.ts';
 import { TriggerHostQuestions } from './trigger-host-questions.ts';
 import { KILL_AFTER, type Question, type Reply, type Rule, type TriggerHostSettings } from './trigger-host-settings.ts';
 import { serveTriggers } from './trigger-server.ts';
@@ -76,16 +77,12 @@ const RULES: Record<Rule, Pick<TriggerOptions, 'do' | 'schema'>> = {
   raise: { do: raiseEvent({ instanceId: () => 'the-one', eventName: 'go', payload: taken }) satisfies Action },
 };
 
-let clockShiftMs = settings.clockShiftMs;
-const clock: Clock = {
-  nowMs: () => systemClock.nowMs() + clockShiftMs,
-  setTimeout: (callback, delayMs) => systemClock.setTimeout(callback, delayMs),
-};
-
+const clock = new ShiftedClock(settings.clockShiftMs);
 const { default: childSource } = (await import(`./child-sources/${kind}.ts`)) as { default: ChildSource };
 const killAfter = process.env[KILL_AFTER];
 const source = new ObservedSource(
   childSource(options as never),
+  clock,
   by,
   settled,
   killAfter === undefined ? undefined : Number(killAfter),
@@ -102,16 +99,16 @@ const host = await startHost({
     ? { store: levelStore(store.level) }
     : { cluster: nats({ servers: [...store.nats], replicas: 1 }) }),
   app: 'test',
-  clock,
   logger,
   workflows: [take, relay, awaitGo],
   activities: [note],
   actors: triggers.actors,
+  endings: triggers.endings,
 });
 const server = await serveTriggers(triggers);
 await triggers.start(host);
 
-const questions = new TriggerHostQuestions(host, triggers, name, source, server.url, (byMs) => (clockShiftMs += byMs));
+const questions = new TriggerHostQuestions(host, triggers, name, source, server.url, clock);
 const reply = (answer: Reply): void => void process.send!(answer);
 process.on('message', ({ args, number, question }: Question) => {
   const method = questions[question as keyof TriggerHostQuestions] as (...args: readonly unknown[]) => unknown;

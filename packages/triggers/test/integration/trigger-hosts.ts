@@ -11,7 +11,14 @@ import { eventually } from '../../../nats/test/integration/eventually.ts';
 import { Evidence } from './evidence.ts';
 import type { Origin, OriginHosts } from './source-kit.ts';
 import type { TriggerHostQuestions } from './trigger-host-questions.ts';
-import { KILL_AFTER, type Question, type Reply, type Rule, type TriggerHostSettings } from './trigger-host-settings.ts';
+import {
+  KILL_AFTER,
+  type FoundEnding,
+  type Question,
+  type Reply,
+  type Rule,
+  type TriggerHostSettings,
+} from './trigger-host-settings.ts';
 
 const program = fileURLToPath(new URL('trigger-host.ts', import.meta.url));
 const READY_TIMEOUT_MS = 60_000;
@@ -106,7 +113,7 @@ export class TriggerHost {
     this.#errors = '';
     child.process.stderr!.on('data', (chunk: Buffer) => (this.#errors += chunk.toString()));
     child.process.on('message', (message: Reply | { readonly ready: true }) => {
-      if ('ready' in message) this.#ready = true;
+      if ('ready' in message) this.#begun(settings.clockShiftMs);
       else this.#answered(message);
     });
     child.process.once('exit', () => this.#gone());
@@ -152,6 +159,13 @@ export class TriggerHost {
   async log(): Promise<string> {
     const path = join(this.#settings().folder, `${this.by}.log`);
     return `${this.#errors}\n${(await readFile(path, 'utf8').catch(() => '(no log)')).slice(-4_000)}`;
+  }
+
+  #begun(clockShiftMs: number): void {
+    this.#ready = true;
+    // It was shifted while this life began.
+    const behindMs = this.#settings().clockShiftMs - clockShiftMs;
+    if (behindMs !== 0) this.ask.shiftClock(behindMs).catch(() => {});
   }
 
   #ask(question: string, args: readonly unknown[]): Promise<unknown> {
@@ -250,6 +264,14 @@ export class TriggerHosts implements OriginHosts {
     this.#clockShiftMs += byMs;
     // Those that are killed meanwhile learn it in their next life.
     await Promise.allSettled(this.running.map(({ ask }) => ask.shiftClock(byMs)));
+  }
+
+  async ended(instanceId: string): Promise<FoundEnding> {
+    return await this.#sometime(`${instanceId} has ended`, ({ ask }) => ask.ended(instanceId));
+  }
+
+  async resting(): Promise<void> {
+    await this.#sometime('the source waits for a time', async ({ ask }) => (await ask.report()).resting);
   }
 
   async ready(): Promise<void> {

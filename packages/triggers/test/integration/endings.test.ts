@@ -1,0 +1,44 @@
+// What is expected of every kind, of the ends of instances: their origin is the host itself.
+
+import type { EndingsOptions } from '../../src/endings.ts';
+import type { SourceKit } from './source-kit.ts';
+import { sourceSuite } from './source-suite.ts';
+
+/** So many instances are started at once. */
+const AT_ONCE = 16;
+
+const kit: SourceKit = {
+  kind: 'endings',
+  runsOn: 'every-host',
+  trace: false,
+  // Outputs are kept in the instances, by the same host.
+  padding: false,
+  valueAt: 'data.output.number',
+  server: () => Promise.resolve({ end: () => Promise.resolve() }),
+  origin(_, name) {
+    const options: EndingsOptions = { workflow: 'relay', on: ['completed'] };
+    return Promise.resolve({
+      options,
+      async publish(numbers, hosts) {
+        const left = [...numbers.entries()];
+        const ids: string[] = [];
+        const work = async (): Promise<void> => {
+          for (let next = left.shift(); next !== undefined; next = left.shift()) {
+            const [at, number] = next;
+            const instanceId = `${name}-${number}`;
+            await hosts.start('relay', instanceId, { number });
+            const { endedAtMs, executionId } = await hosts.ended(instanceId);
+            ids[at] = `${instanceId}/${executionId}/${endedAtMs}`;
+          }
+        };
+        await Promise.all(Array.from({ length: AT_ONCE }, work));
+        return numbers.map((number, at) => ({ source: 'workflow:relay', id: ids[at]!, value: number }));
+      },
+      // Without publishAgain: an instance that is started once more ends as another execution, which is another event.
+      // What waits is state of the host's own.
+      unacknowledged: () => Promise.resolve(undefined),
+    });
+  },
+};
+
+sourceSuite(kit);
