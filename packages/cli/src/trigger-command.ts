@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { buffer } from 'node:stream/consumers';
+import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { MemoryStore } from '@troupe/actors';
 import { readTriggerFile, triggersFrom } from '@troupe/triggers/config';
@@ -27,6 +27,8 @@ const OPTIONS = {
   cursor: { type: 'string' },
   all: { type: 'boolean' },
 } as const;
+
+const CLOUD_EVENT = 'application/cloudevents+json';
 
 type Values = ReturnType<typeof parseValues>['values'];
 type Verb = (names: readonly string[], values: Values) => Promise<unknown>;
@@ -102,7 +104,7 @@ export async function triggerCommand(args: readonly string[]): Promise<number> {
 }
 
 /** By the rules of a file, on a host that is empty and goes at once: no broker is asked, and nothing is kept. */
-async function dryRun(configFile: string, name: string, event: EventFile): Promise<unknown> {
+async function dryRun(configFile: string, name: string, event: string): Promise<unknown> {
   const triggers = await triggersFrom(await readTriggerFile(configFile), { sources: false });
   const silent = { debug() {}, info() {}, warn() {}, error() {} };
   const host = await startHost({
@@ -115,72 +117,64 @@ async function dryRun(configFile: string, name: string, event: EventFile): Promi
   try {
     await triggers.start(host);
     const plain = { source: 'troupe:test', id: undefined, type: 'test' };
-    return await triggers.dryRun(name, { raw: { ...event, attributes: {}, headers: {}, plain } });
+    const raw = { body: Buffer.from(event), contentType: CLOUD_EVENT, attributes: {}, headers: {}, plain };
+    return await triggers.dryRun(name, { raw });
   } finally {
     await triggers.stop({ graceMs: 0 });
     await host.stop();
   }
 }
 
-interface EventFile {
-  readonly body: Uint8Array;
-  readonly contentType: string;
-}
-
-async function readEvent(path: string): Promise<EventFile> {
-  const body = await buffer(path === '-' ? process.stdin : createReadStream(path)).catch((error: unknown) => {
-    throw new UsageError(`--event ${path} cannot be read: ${(error as Error).message}`, { cause: error });
-  });
-  return { body, contentType: isCloudEvent(body) ? 'application/cloudevents+json' : 'application/json' };
-}
-
-function isCloudEvent(body: Buffer): boolean {
+/** A CloudEvent as JSON, which is what services try rules with. */
+async function readEvent(path: string): Promise<string> {
+  let value: unknown;
   try {
-    const value: unknown = JSON.parse(body.toString());
-    return typeof value === 'object' && value !== null && 'specversion' in value;
-  } catch {
-    // Whoever reads it says what is wrong with it.
-    return false;
+    value = JSON.parse(await text(path === '-' ? process.stdin : createReadStream(path)));
+  } catch (error) {
+    throw new UsageError(`--event ${path} is no JSON that can be read: ${(error as Error).message}`, { cause: error });
   }
+  const isEvent = typeof value === 'object' && value !== null && 'specversion' in value;
+  return JSON.stringify(
+    isEvent ? value : { specversion: '1.0', source: 'troupe:test', id: 'test', type: 'test', data: value },
+  );
 }
 
 function pathOf(name: string): string {
   return `/${encodeURIComponent(name)}`;
 }
 
-async function ask(values: Values, method: string, path: string, event?: EventFile): Promise<unknown> {
+async function ask(values: Values, method: string, path: string, event?: string): Promise<unknown> {
   const answer = await request(values, method, path, event, 'application/json');
-  const text = await answer.text();
-  return text === '' ? undefined : (JSON.parse(text) as unknown);
+  const json = await answer.text();
+  return json === '' ? undefined : (JSON.parse(json) as unknown);
 }
 
 async function request(
   { url, token = process.env['TROUPE_TOKEN'] }: Values,
   method: string,
   path: string,
-  event: EventFile | undefined,
+  event: string | undefined,
   accept: string,
 ): Promise<Response> {
   const headers = new Headers({ accept });
   if (token !== undefined && token !== '') headers.set('authorization', `Bearer ${token}`);
-  if (event !== undefined) headers.set('content-type', event.contentType);
+  if (event !== undefined) headers.set('content-type', CLOUD_EVENT);
   const target = `${url.replace(/\/+$/, '')}/v1.0/triggers${path}`;
   const answer = await fetch(target, {
     method,
     headers,
-    ...(event === undefined ? {} : { body: new Uint8Array(event.body) }),
+    ...(event === undefined ? {} : { body: event }),
   }).catch((error: unknown) => {
     throw new ServiceError(`nobody answers at ${url}: is the service running?`, { cause: error });
   });
   if (answer.ok) return answer;
-  const text = await answer.text();
-  throw new ServiceError(messageOf(text) ?? `the service answered ${answer.status}`);
+  throw new ServiceError(messageOf(await answer.text()) ?? `the service answered ${answer.status}`);
 }
 
 /** Of an error of the API. */
-function messageOf(text: string): string | undefined {
+function messageOf(body: string): string | undefined {
   try {
-    const { message, detail } = JSON.parse(text) as { readonly message?: string; readonly detail?: string };
+    const { message, detail } = JSON.parse(body) as { readonly message?: string; readonly detail?: string };
     return message ?? detail;
   } catch {
     // It is not of the API: a proxy may stand between.

@@ -15,7 +15,14 @@ import type { EventOutcome } from './source.ts';
 import type { TriggerEvent } from './trigger-event.ts';
 
 /** Computes something from an event. What it throws makes the event a dead letter, but for a `TryLaterError`. */
-export type FromEvent<T, R> = (event: TriggerEvent<T>) => R | Promise<R>;
+export type FromEvent<T, R> = (event: TriggerEvent<DataOf<T>>) => R | Promise<R>;
+
+/**
+ * The data as a rule's functions see it: of any type where nobody has said which. TypeScript looks at `start(…)` before it knows
+ * the schema beside it; `trigger<Order>(…)` is how a rule says it for all of its functions.
+ */
+// oxlint-disable-next-line typescript/no-explicit-any -- that is what it is for
+export type DataOf<T> = unknown extends T ? any : T;
 
 /** What would be done with an event. Plain data: a dry run shows it. */
 export interface ActionPlan {

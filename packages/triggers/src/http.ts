@@ -3,7 +3,9 @@
 //
 // H1. 2xx is given only for events that are settled, durably: the sender may forget them. Everything else is for it to send again,
 //     but for 4xx, which will not do.
-// H2. Nothing of the body is believed, and none of it parsed, before the signature over its raw bytes is checked.
+// H2. A request keeps room from its beginning until its events are handed over: bodies that are still coming are as many as there
+//     is room for. A batch has one room for all of its events, which wait for theirs.
+// H3. Nothing of the body is believed, and none of it parsed, before the signature over its raw bytes is checked.
 
 import { waitAtMost } from '@troupe/actors';
 import { isBatch, readBatch, readEvent } from './cloud-event.ts';
@@ -101,12 +103,20 @@ function httpSource(kind: string, options: CloudEventsOptions, read: ReadRequest
   };
 }
 
+interface FoundMessages {
+  readonly messages: readonly SourceMessage[];
+  /** It is one event, and no batch of one. */
+  readonly single: boolean;
+}
+
 class HttpReader implements SourceReader {
   readonly #context: SourceContext;
   readonly #options: CloudEventsOptions;
   readonly #read: ReadRequest;
   readonly #limiter: RateLimiter | undefined;
   #draining = false;
+  /** Requests whose events are not handed over yet. */
+  #coming = 0;
 
   constructor(context: SourceContext, options: CloudEventsOptions, read: ReadRequest) {
     this.#context = context;
@@ -136,13 +146,30 @@ class HttpReader implements SourceReader {
         'there are too many requests to this trigger',
         Math.ceil(waitMs / 1000),
       );
-    if (this.#context.free() === 0) return busyAnswer('it has no room just now');
+    if (this.#context.free() <= this.#coming) return busyAnswer('it has no room just now');
+    let found: FoundMessages | HttpAnswer;
+    let settling: Promise<readonly Settlement[] | undefined>;
+    this.#coming++;
+    try {
+      found = await this.#messagesOf(request);
+      if ('status' in found) return found;
+      settling = this.#settled(found.messages);
+    } finally {
+      this.#coming--;
+    }
+    const settlements = await settling;
+    if (settlements === undefined || settlements.some(({ outcome }) => outcome === 'released'))
+      return busyAnswer('the event could not be handled yet');
+    const results = settlements.map(resultOf);
+    return { status: 202, body: found.single ? results[0] : { events: results } };
+  }
+
+  /** What a request brings, or the answer to one that brings nothing. */
+  async #messagesOf(request: HttpRequest): Promise<FoundMessages | HttpAnswer> {
     const body = await request.body();
     const { bodyBytesMax = Number.POSITIVE_INFINITY, verify } = this.#options;
     if (body.byteLength > bodyBytesMax)
       return problemAnswer(413, 'BODY_TOO_LARGE', `the body is larger than ${bodyBytesMax} bytes`);
-    let messages: readonly SourceMessage[];
-    let single = false;
     try {
       verify?.verify(request.headers, body, this.#context.clock.nowMs());
       const { trigger } = this.#context;
@@ -152,20 +179,15 @@ class HttpReader implements SourceReader {
         request.headers,
         trigger,
       );
-      single = 'source' in found;
-      if ('source' in found && verify?.name === 'slack' && isChallenge(found.data))
+      if (!('source' in found)) return { messages: found, single: false };
+      if (verify?.name === 'slack' && isChallenge(found.data))
         return { status: 200, body: { challenge: found.data.challenge } };
-      messages = 'source' in found ? [{ event: found }] : found;
+      return { messages: [{ event: found }], single: true };
     } catch (error) {
       if (error instanceof SignatureError) return problemAnswer(401, 'SIGNATURE_INVALID', error.message);
       if (error instanceof EventFormatError) return problemAnswer(400, 'EVENT_FORMAT', error.message);
       throw error;
     }
-    const settlements = await this.#settled(messages);
-    if (settlements === undefined || settlements.some(({ outcome }) => outcome === 'released'))
-      return busyAnswer('the event could not be handled yet');
-    const results = settlements.map(resultOf);
-    return { status: 202, body: single ? results[0] : { events: results } };
   }
 
   /** Undefined when it takes longer than a sender waits: then it goes on, and the sender asks again. */

@@ -20,9 +20,9 @@ export interface TriggerOptions<T = unknown> {
   /** Checks the data, and gives its type. What does not match becomes a dead letter. */
   readonly schema?: Schema<unknown, T> | undefined;
   /** False: acknowledged, counted, and nothing else. */
-  readonly filter?: FromEvent<T, boolean> | undefined;
+  readonly filter?: FromEvent<NoInfer<T>, boolean> | undefined;
   /** What to do, or which of several things. */
-  readonly do: Action<T> | FromEvent<T, Action<T>>;
+  readonly do: Action<NoInfer<T>> | FromEvent<NoInfer<T>, Action<NoInfer<T>>>;
   /** How often a failing event is tried before it becomes a dead letter. Default: 5 attempts, 200 ms to 30 s apart. */
   readonly retry?: (BackOff & { readonly maxAttempts?: number | undefined }) | undefined;
   /** False: what cannot be handled is logged and dropped. Default true. */

@@ -88,9 +88,12 @@ async function liveThrough(
   return { fromMs, untilMs: stage.nowMs };
 }
 
-/** What may have happened in the moment of each crash: something of it, or all. */
+/** What may have happened in the moment of each crash: something of it, or all; and its job had begun, or not. */
 function coursesOf(outages: readonly { fromMs: number; untilMs: number }[]): Outage[][] {
   const [first, ...rest] = outages;
   if (first === undefined) return [[]];
-  return coursesOf(rest).flatMap((others) => Array.from({ length: 8 }, (_, steps) => [{ ...first, steps }, ...others]));
+  const firsts: Outage[] = [];
+  for (let steps = 0; steps < 8; steps++)
+    firsts.push({ ...first, steps }, { ...first, steps, beginsAgainMs: first.untilMs - RISE_MS });
+  return coursesOf(rest).flatMap((others) => firsts.map((one) => [one, ...others]));
 }

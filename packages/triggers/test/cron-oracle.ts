@@ -8,6 +8,8 @@ export interface Outage {
   readonly untilMs: number;
   /** How much of what happens in its first moment was done before. */
   readonly steps: number;
+  /** An instance that was started in that moment begins only now: its code had not run. */
+  readonly beginsAgainMs?: number;
 }
 
 export interface Course {
@@ -63,6 +65,9 @@ export function startedTicks({ ticks, overlap, catchUpMs, durationMs, outages, u
     while (steps < stepsMax && step(nowMs)) steps++;
     if (outage?.fromMs === nowMs) {
       left.shift();
+      for (const [tick, endMs] of endsMs)
+        if (outage.beginsAgainMs !== undefined && endMs === nowMs + durationMs)
+          endsMs.set(tick, outage.beginsAgainMs + durationMs);
       nowMs = outage.untilMs;
       continue;
     }

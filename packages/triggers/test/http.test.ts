@@ -151,6 +151,25 @@ test('a trigger without room says so at once', async () => {
   await first;
 });
 
+test('a request keeps its room while its body is still coming', async () => {
+  const { triggers, send } = await started(webhook(), { concurrency: 1 });
+  let come!: (body: Uint8Array) => void;
+  const body = new Promise<Uint8Array>((resolve) => (come = resolve));
+  const slow = triggers.receive('shop', {
+    method: 'POST',
+    headers: new Headers(),
+    query: new URLSearchParams(),
+    body: () => body,
+  });
+  expect(await send('2')).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
+  come(Buffer.from('1'));
+  expect(await slow).toMatchObject({ status: 202 });
+  expect(await send('2')).toMatchObject({ status: 202 });
+  // One that failed has given its room back.
+  expect(await send('{', { 'content-type': 'application/json' })).toMatchObject({ status: 400 });
+  expect(await send('3')).toMatchObject({ status: 202 });
+});
+
 test('rate and size are limited', async () => {
   const { t, send } = await stageOfEvents({ rateLimit: { perSecond: 2 }, bodyBytesMax: 200 });
   const statuses = async (): Promise<number[]> => {

@@ -261,6 +261,25 @@ test('what cannot be read is kept as it came, and the same bytes again are the s
   expect((await triggers.deadLetters('shop')).deadLetters).toEqual([]);
 });
 
+test.each([
+  [
+    'is too large',
+    { body: Buffer.alloc(33 * 1024 * 1024, 'a'), contentType: 'text/plain' },
+    undefined,
+    'EventFormatError',
+  ],
+  ['was not taken whole', { body: Buffer.of(), contentType: 'text/plain' }, new RangeError('too long'), 'RangeError'],
+])('a message that %s is kept in part, and never handled as if that were all', async (_what, part, refused, name) => {
+  const { t, source, triggers } = await started({ do: start(echo) });
+  const raw = { ...part, attributes: {}, headers: {}, plain: { source: 'queue:a', id: '7', type: 'message' } };
+  const { deadLetterId } = await source.deliver(refused === undefined ? { raw } : { raw, refused });
+  expect((await triggers.retryDeadLetter('shop', deadLetterId!)).outcome).toBe('dead-lettered');
+  const letter = await triggers.deadLetter('shop', deadLetterId!);
+  expect(letter).toMatchObject({ incomplete: true, reason: 'permanent', error: { name } });
+  expect(letter.raw!.body.byteLength).toBeLessThanOrEqual(64 * 1024);
+  expect(await ids(t)).toEqual([]);
+});
+
 test('while the store is away attempts are not used up, and nothing is settled', async () => {
   const { t, source, triggers } = await started({ do: start(echo), retry: { maxAttempts: 2 } });
   t.store.faults = (operation) => (operation === 'commit' ? { fail: 'before-write' } : undefined);

@@ -196,6 +196,7 @@ export class TriggerHosts implements OriginHosts {
   readonly #remove: () => void;
   #need: () => void = () => {};
   #clockShiftMs = 0;
+  #turn = 0;
 
   private constructor(count: number, folder: string, options: TriggerHostsOptions) {
     const { attemptsMax = 3, concurrency = 32, kind, nats, origin, trigger, valueAt = 'data.number' } = options;
@@ -266,7 +267,11 @@ export class TriggerHosts implements OriginHosts {
   async #sometime<T>(what: string, ask: (host: TriggerHost) => Promise<T | false>): Promise<T> {
     this.#need();
     return await eventually(what, async () => {
-      for (const host of this.running) {
+      // Each in turn: who asks again is to find another.
+      const asked = this.running;
+      const first = this.#turn++;
+      for (let at = 0; at < asked.length; at++) {
+        const host = asked[(first + at) % asked.length]!;
         const answer = await ask(host);
         if (answer !== false) return answer;
       }
