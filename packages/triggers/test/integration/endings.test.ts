@@ -1,7 +1,7 @@
 // What is expected of every kind, of the ends of instances: their origin is the host itself.
 
 import type { EndingsOptions } from '../../src/endings.ts';
-import type { SourceKit } from './source-kit.ts';
+import type { OriginHosts, SourceKit } from './source-kit.ts';
 import { sourceSuite } from './source-suite.ts';
 
 /** So many instances are started at once. */
@@ -16,10 +16,12 @@ const kit: SourceKit = {
   valueAt: 'data.output.number',
   server: () => Promise.resolve({ end: () => Promise.resolve() }),
   origin(_, name) {
+    let origin: OriginHosts | undefined;
     const options: EndingsOptions = { workflow: 'relay', on: ['completed'] };
     return Promise.resolve({
       options,
       async publish(numbers, hosts) {
+        origin = hosts;
         const left = [...numbers.entries()];
         const ids: string[] = [];
         const work = async (): Promise<void> => {
@@ -35,8 +37,8 @@ const kit: SourceKit = {
         return numbers.map((number, at) => ({ source: 'workflow:relay', id: ids[at]!, value: number }));
       },
       // Without publishAgain: an instance that is started once more ends as another execution, which is another event.
-      // What waits is state of the host's own.
-      unacknowledged: () => Promise.resolve(undefined),
+      // An ending waits in an actor, which hands it over again and again until it is settled.
+      unacknowledged: () => origin?.outstanding() ?? Promise.resolve(0),
     });
   },
 };

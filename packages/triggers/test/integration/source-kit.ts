@@ -83,6 +83,8 @@ export interface OriginHosts {
   start(workflow: string, instanceId: string, input: unknown): Promise<void>;
   /** What names the ending of an instance; waits for it. */
   ended(instanceId: string): Promise<FoundEnding>;
+  /** Actors of the hosts that run, instances and endings that wait among them, that have something to do within minutes. */
+  outstanding(): Promise<number>;
   /** Puts the clock of the source forward (or back) on all hosts, in this life and those to come. */
   shiftClock(byMs: number): Promise<void>;
   /** A source has done all that its clock asks for, and waits for a time. */

@@ -39,6 +39,7 @@ export class TriggerHostQuestions {
       ...this.#source.observed(),
       hostId: this.#host.actors.hostId,
       ready: this.#host.status().ready,
+      wakeUps: this.#host.actors.status().wakeUps,
       url: this.#url,
     };
   }

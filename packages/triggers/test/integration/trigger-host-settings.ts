@@ -39,6 +39,8 @@ export const KILL_AFTER = 'TROUPE_KILL_AFTER';
 export interface TriggerHostReport extends Observed {
   readonly hostId: string;
   readonly ready: boolean;
+  /** Actors that are to be looked at within minutes. */
+  readonly wakeUps: number;
   readonly url: string;
 }
 

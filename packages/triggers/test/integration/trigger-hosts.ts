@@ -270,6 +270,12 @@ export class TriggerHosts implements OriginHosts {
     return await this.#sometime(`${instanceId} has ended`, ({ ask }) => ask.ended(instanceId));
   }
 
+  async outstanding(): Promise<number> {
+    const reports = await Promise.all(this.running.map(({ ask }) => ask.report()));
+    if (reports.length === 0) throw new Error('no host runs that could say what is outstanding');
+    return reports.reduce((sum, { wakeUps }) => sum + wakeUps, 0);
+  }
+
   async resting(): Promise<void> {
     await this.#sometime('the source waits for a time', async ({ ask }) => (await ask.report()).resting);
   }
