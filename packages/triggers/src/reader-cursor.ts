@@ -1,22 +1,20 @@
-// How far the single reader of a source has come, and who it is. The session number is the fence: a reader that was replaced
+// How far the single reader of a source has come. The session number is the fence: a reader that was replaced
 // saves nothing more.
 
-import { actor, type ActorHost, type HostId } from '@troupe/actors';
+import { actor, type ActorHost } from '@troupe/actors';
 import { StaleReaderError } from './errors.ts';
 import type { SourceCursor } from './source.ts';
 
 interface Kept {
   session: number;
-  reader: HostId | null;
   value: unknown;
 }
 
 export const readerCursorActor = actor('trigger-cursor', {
-  state: (): Kept => ({ session: 0, reader: null, value: undefined }),
+  state: (): Kept => ({ session: 0, value: undefined }),
   methods: {
-    open(ctx, reader: HostId): { readonly session: number; readonly value: unknown } {
+    open(ctx): { readonly session: number; readonly value: unknown } {
       ctx.state.session++;
-      ctx.state.reader = reader;
       return { session: ctx.state.session, value: ctx.state.value };
     },
     save(ctx, session: number, value: unknown): boolean {
@@ -30,7 +28,7 @@ export const readerCursorActor = actor('trigger-cursor', {
 /** Makes this host the reader of a trigger; whoever was it before is none any more. */
 export async function openCursor(host: ActorHost, trigger: string): Promise<SourceCursor> {
   const ref = host.actor(readerCursorActor, trigger);
-  const { session, value: first } = await ref.open(host.hostId);
+  const { session, value: first } = await ref.open();
   let value = first;
   return {
     get value() {
