@@ -5,7 +5,7 @@ import { range } from './acceptance.ts';
 import type { Scene } from './scene.ts';
 
 /** What waits is larger than the heap that it goes through. */
-const HEAP_MEGABYTES = 64;
+const HEAP_MEGABYTES = 80;
 /** What hangs on the heap: buffers. */
 const EXTERNAL_BYTES_MAX = 48 * 1024 * 1024;
 const HELD = 5;
