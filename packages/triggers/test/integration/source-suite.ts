@@ -21,8 +21,8 @@ const results = process.env['TROUPE_TRIGGERS_RESULTS'];
 
 const ACCEPTANCE: AcceptanceOptions = full
   ? { events: 1_000, duplicates: 100, kills: 5, seed: Number(process.env['TROUPE_SEED'] ?? 1) }
-  : { events: 200, duplicates: 20, kills: 2, seed: 1 };
-const BACKLOG = full ? { events: 10_000, paddingBytes: 16 * 1024 } : { events: 500, paddingBytes: 192 * 1024 };
+  : { events: 100, duplicates: 10, kills: 2, seed: 1 };
+const BACKLOG = full ? { events: 10_000, paddingBytes: 16 * 1024 } : { events: 750, paddingBytes: 192 * 1024 };
 const FEW = 4;
 const ATTEMPTS = 3;
 /** More than are made while a host runs. */

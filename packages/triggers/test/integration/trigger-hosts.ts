@@ -104,7 +104,11 @@ export class TriggerHost {
     const flags =
       heapMegabytes === undefined
         ? run
-        : [`--max-old-space-size=${heapMegabytes}`, ...run.filter((flag) => flag !== '--enable-source-maps')];
+        : [
+            `--max-old-space-size=${heapMegabytes}`,
+            '--expose-gc',
+            ...run.filter((flag) => flag !== '--enable-source-maps'),
+          ];
     const child = new Child(process.execPath, [...flags, JSON.stringify(settings)], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { ...process.env, ...(killAfter === undefined ? {} : { [KILL_AFTER]: String(killAfter) }) },
