@@ -9,6 +9,7 @@ import { eventually } from '../../../nats/test/integration/eventually.ts';
 import { KafkaServer } from '../servers/kafka.ts';
 import { describeWithServer } from '../servers/needs-servers.ts';
 import { TestSourceContext } from '../source-context.ts';
+import { thorough } from './thorough.ts';
 
 test('options that can never work are refused at once', () => {
   const client = new Kafka({ brokers: ['there:9092'] });
@@ -160,7 +161,7 @@ await describeWithServer('kcat', 'kafka', () => {
     expect(context.works).toBe(1);
   });
 
-  test(
+  test.runIf(thorough)(
     'partitions are shared out anew while messages are out, and all of them are settled',
     { timeout: 120_000 },
     async () => {
@@ -188,46 +189,54 @@ await describeWithServer('kcat', 'kafka', () => {
     },
   );
 
-  test('a group that begins after the newest message keeps its beginning', { timeout: 120_000 }, async () => {
-    await send('before');
-    const context = new TestSourceContext({ settleAs: 'started' });
-    const reader = await open(context, { fromBeginning: false });
-    await eventually('the beginning is committed', async () => (await committed()) === 1);
-    await reader.close();
-    await send('while nobody read');
-    const next = new TestSourceContext({ settleAs: 'started' });
-    await open(next, { fromBeginning: false });
-    await eventually('it came', () => next.handedOver.length === 1);
-    expect([...context.texts, ...next.texts]).toEqual(['while nobody read']);
-  });
+  test.runIf(thorough)(
+    'a group that begins after the newest message keeps its beginning',
+    { timeout: 120_000 },
+    async () => {
+      await send('before');
+      const context = new TestSourceContext({ settleAs: 'started' });
+      const reader = await open(context, { fromBeginning: false });
+      await eventually('the beginning is committed', async () => (await committed()) === 1);
+      await reader.close();
+      await send('while nobody read');
+      const next = new TestSourceContext({ settleAs: 'started' });
+      await open(next, { fromBeginning: false });
+      await eventually('it came', () => next.handedOver.length === 1);
+      expect([...context.texts, ...next.texts]).toEqual(['while nobody read']);
+    },
+  );
 
-  test('brokers that cannot be reached are a failure, and afterwards it goes on', { timeout: 180_000 }, async () => {
-    const sockets = new Set<Socket>();
-    let cut = false;
-    const through = new Kafka({
-      brokers: [server.url],
-      logLevel: logLevel.NOTHING,
-      retry: { retries: 1 },
-      socketFactory: ({ host, port, onConnect }) => {
-        // Nobody listens there.
-        const socket = connect(cut ? { host, port: 1 } : { host, port }, onConnect);
-        sockets.add(socket);
-        return socket;
-      },
-    });
-    await send('0', '1');
-    const context = new TestSourceContext();
-    await open(context, { client: through });
-    await eventually('all are here', () => context.handedOver.length === 3);
-    cut = true;
-    for (const socket of sockets) socket.destroy(new Error('the network is cut'));
-    await eventually('it fails', () => context.failure !== undefined);
-    for (const one of context.handedOver) one.settle('started');
-    await send('2');
-    cut = false;
-    await eventually('it goes on', () => context.texts.includes('2'));
-    context.handedOver.at(-1)!.settle('started');
-    await eventually('all is committed', async () => (await committed()) === 3);
-    expect(context.texts.toSorted()).toEqual(['0', '1', '2', 'first']);
-  });
+  test.runIf(thorough)(
+    'brokers that cannot be reached are a failure, and afterwards it goes on',
+    { timeout: 180_000 },
+    async () => {
+      const sockets = new Set<Socket>();
+      let cut = false;
+      const through = new Kafka({
+        brokers: [server.url],
+        logLevel: logLevel.NOTHING,
+        retry: { retries: 1 },
+        socketFactory: ({ host, port, onConnect }) => {
+          // Nobody listens there.
+          const socket = connect(cut ? { host, port: 1 } : { host, port }, onConnect);
+          sockets.add(socket);
+          return socket;
+        },
+      });
+      await send('0', '1');
+      const context = new TestSourceContext();
+      await open(context, { client: through });
+      await eventually('all are here', () => context.handedOver.length === 3);
+      cut = true;
+      for (const socket of sockets) socket.destroy(new Error('the network is cut'));
+      await eventually('it fails', () => context.failure !== undefined);
+      for (const one of context.handedOver) one.settle('started');
+      await send('2');
+      cut = false;
+      await eventually('it goes on', () => context.texts.includes('2'));
+      context.handedOver.at(-1)!.settle('started');
+      await eventually('all is committed', async () => (await committed()) === 3);
+      expect(context.texts.toSorted()).toEqual(['0', '1', '2', 'first']);
+    },
+  );
 });

@@ -24,6 +24,7 @@ import { describeWithServer } from '../servers/needs-servers.ts';
 import { PostgresServer } from '../servers/postgres.ts';
 import { RabbitServer } from '../servers/rabbitmq.ts';
 import { RedisServer } from '../servers/redis.ts';
+import { thorough } from './thorough.ts';
 
 // Servers start, and more than once.
 vi.setConfig({ testTimeout: 5 * 60_000 });
@@ -143,7 +144,7 @@ await describeWithServer('redis-server', 'redis-server', () => {
 });
 
 await describeWithServer('rabbitmq-server', 'rabbitmq-server', () => {
-  test('keeps what waits in a queue', async () => {
+  test.runIf(thorough)('keeps what waits in a queue', async () => {
     const server = ending(await RabbitServer.start());
     const queue = 'what-is-kept';
     const connection = await connectAmqp(server.url);
@@ -216,7 +217,7 @@ await describeWithServer('kcat', 'a mock of Kafka', () => {
     expect(offsets.filter((offset) => offset === '1')).toHaveLength(1);
   }
 
-  test('takes records and gives them to a group; nothing survives its end', async () => {
+  test.runIf(thorough)('takes records and gives them to a group; nothing survives its end', async () => {
     const server = ending(await KafkaServer.start());
     await roundTrip(server);
     for (const close of closing.splice(1).toReversed()) await close();

@@ -14,9 +14,9 @@ import { boundedMemory, unsettledComesAgain } from './scenarios.ts';
 import { Scene } from './scene.ts';
 import type { OriginServer, SourceKit } from './source-kit.ts';
 import type { FoundDeadLetter } from './trigger-host-settings.ts';
+import { thorough as full } from './thorough.ts';
 import { TriggerHosts, type TriggerHostsOptions } from './trigger-hosts.ts';
 
-const full = process.env['TROUPE_ROUNDS'] !== undefined;
 /** One that every host reads, and one that one host reads. */
 const THOROUGH_KINDS = ['jetstream', 'files'];
 /** Where results go as JSON lines, for a table. */
@@ -154,7 +154,7 @@ function sourceTests<S extends OriginServer>(kit: SourceKit<S>): void {
     tellPoison('mapping', letter!, 'started');
   });
 
-  test.runIf(durable).each(thorough ? (['stop', 'kill'] as const) : (['stop'] as const))(
+  test.runIf(durable).each(thorough ? (['stop', 'kill'] as const) : [])(
     'what is not settled at the %s of its host comes again',
     async (end) => {
       await unsettledComesAgain(await scene({ attemptsMax: ATTEMPTS_MANY }), { end, ...(oneByOne && { held: 1 }) });
