@@ -8,6 +8,7 @@ import { eventually } from '../../../nats/test/integration/eventually.ts';
 import { describeWithServer } from '../servers/needs-servers.ts';
 import { RabbitServer } from '../servers/rabbitmq.ts';
 import { TestSourceContext } from '../source-context.ts';
+import { thorough } from './thorough.ts';
 
 test('options that can never work are refused at once, without their secrets', () => {
   const refused =
@@ -118,7 +119,7 @@ await describeWithServer('rabbitmq-server', 'amqp', () => {
     expect(await count()).toBe(0);
   });
 
-  test('messages that find no room for long go to another reader', async () => {
+  test.runIf(thorough)('messages that find no room for long go to another reader', async () => {
     const [paused, other] = [new TestSourceContext(), new TestSourceContext({ settleAs: 'started' })];
     await open(paused);
     await eventually('it reads', () => paused.works > 0);
