@@ -7,11 +7,13 @@ import type { LogFault } from './child-sources/log.ts';
 import { boundedMemory, unsettledComesAgain } from './scenarios.ts';
 import { Scene } from './scene.ts';
 import { ATTEMPTS_MANY, sourceSuite } from './source-suite.ts';
+import { thorough } from './thorough.ts';
 import { TriggerHosts, type TriggerHostsOptions } from './trigger-hosts.ts';
 
 const OPTIONS: AcceptanceOptions = { events: 100, duplicates: 10, kills: 2, seed: 3, quietMs: 2_000 };
 
-sourceSuite(logKit());
+// A source that is right: the suite lets it pass.
+if (thorough) sourceSuite(logKit());
 
 test('a source that acknowledges before the create is durable is found: what was killed does not come again', async () => {
   const at = await scene('acknowledges-early', { attemptsMax: ATTEMPTS_MANY });
