@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { TroupeError, type Logger } from '@troupe/actors';
 import type { Triggers } from '@troupe/triggers';
-import { formatFinding, readTriggerFile, TriggerFileError, triggersFrom } from '@troupe/triggers/config';
 import { banner } from './banner.ts';
 import { UsageError } from './errors.ts';
 import { exampleWorkflows } from './examples.ts';
@@ -106,8 +105,9 @@ export async function dev(args: readonly string[]): Promise<number> {
     service = await Promise.race([starting, stopped.then(() => undefined)]);
   } catch (error) {
     // Of our own errors the message says all; others are bugs, and their stack is wanted.
-    if (error instanceof TriggerFileError) console.error(`troupe: the triggers cannot be used\n${error.message}`);
-    else console.error(error instanceof TroupeError ? `troupe: ${error.message}` : error);
+    if (!(error instanceof TroupeError)) console.error(error);
+    else
+      console.error(`troupe: ${error.code === 'trigger_file' ? 'the triggers cannot be used\n' : ''}${error.message}`);
     return 1;
   }
   if (service === undefined) {
@@ -146,6 +146,8 @@ export async function dev(args: readonly string[]): Promise<number> {
 async function fileTriggers(options: DevArguments, logger: Logger): Promise<Triggers | undefined> {
   const { configFile, examples, grpcPort } = options;
   if (configFile === undefined) return undefined;
+  // Only now: a service without a file starts without what reads it, which takes a third of a second to load.
+  const { formatFinding, readTriggerFile, triggersFrom } = await import('@troupe/triggers/config');
   // Workers that come over gRPC bring workflows of their own.
   const known = examples && grpcPort === undefined ? { workflows: exampleWorkflows.map(({ name }) => name) } : {};
   const file = await readTriggerFile(configFile, known);

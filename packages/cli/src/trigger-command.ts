@@ -2,7 +2,6 @@ import { createReadStream } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { MemoryStore } from '@troupe/actors';
-import { readTriggerFile, triggersFrom } from '@troupe/triggers/config';
 import { startHost } from '@troupe/workflow';
 import { ServiceError, UsageError } from './errors.ts';
 
@@ -105,6 +104,8 @@ export async function triggerCommand(args: readonly string[]): Promise<number> {
 
 /** By the rules of a file, on a host that is empty and goes at once: no broker is asked, and nothing is kept. */
 async function dryRun(configFile: string, name: string, event: string): Promise<unknown> {
+  // Only now: all other commands do without.
+  const { readTriggerFile, triggersFrom } = await import('@troupe/triggers/config');
   const triggers = await triggersFrom(await readTriggerFile(configFile), { sources: false });
   const silent = { debug() {}, info() {}, warn() {}, error() {} };
   const host = await startHost({
