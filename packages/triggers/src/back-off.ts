@@ -1,4 +1,4 @@
-import { BACK_OFF_MS_MAX, BACK_OFF_MS_MIN } from './limits.ts';
+import { BACK_OFF_MS_MAX, BACK_OFF_MS_MIN, RECONNECT_DELAY_MS_MAX, RECONNECT_DELAY_MS_MIN } from './limits.ts';
 
 /** Pauses between attempts. */
 export interface BackOff {
@@ -12,4 +12,9 @@ export interface BackOff {
 export function backOffMs(failures: number, { initialMs, maxMs }: BackOff, random: () => number): number {
   const fullMs = Math.min((initialMs ?? BACK_OFF_MS_MIN) * 2 ** Math.min(failures - 1, 30), maxMs ?? BACK_OFF_MS_MAX);
   return fullMs * (1 - random() / 4);
+}
+
+/** How long to wait before a server is connected to again, after so many failures (1, 2, …). */
+export function reconnectDelayMs(failures: number, random: () => number): number {
+  return backOffMs(failures, { initialMs: RECONNECT_DELAY_MS_MIN, maxMs: RECONNECT_DELAY_MS_MAX }, random);
 }

@@ -1,5 +1,6 @@
-import type { CancelTimeout, Clock } from '@troupe/actors';
-import { RECONNECT_DELAY_MS_MAX, RECONNECT_DELAY_MS_MIN } from './limits.ts';
+import type { Clock } from '@troupe/actors';
+import { reconnectDelayMs } from './back-off.ts';
+import { pauseUnless } from './pause.ts';
 
 /**
  * The pauses between attempts at something that may fail for ever: each twice as long as the one before, and up to a
@@ -8,9 +9,8 @@ import { RECONNECT_DELAY_MS_MAX, RECONNECT_DELAY_MS_MIN } from './limits.ts';
 export class GrowingPause {
   readonly #clock: Clock;
   readonly #random: () => number;
-  #delayMs = RECONNECT_DELAY_MS_MIN;
-  #ended = false;
-  readonly #waiting = new Set<() => void>();
+  readonly #ended = new AbortController();
+  #failures = 0;
 
   constructor(clock: Clock, random: () => number) {
     this.#clock = clock;
@@ -19,28 +19,16 @@ export class GrowingPause {
 
   /** Resolves after the next pause, or at once when {@link GrowingPause.end} is called or was. */
   async wait(): Promise<void> {
-    if (this.#ended) return;
-    const delayMs = this.#delayMs * (1 - this.#random() / 4);
-    this.#delayMs = Math.min(this.#delayMs * 2, RECONNECT_DELAY_MS_MAX);
-    let cancel: CancelTimeout = () => {};
-    let wake = (): void => {};
-    await new Promise<void>((resolve) => {
-      wake = resolve;
-      this.#waiting.add(wake);
-      cancel = this.#clock.setTimeout(resolve, delayMs);
-    });
-    this.#waiting.delete(wake);
-    cancel();
+    await pauseUnless(this.#ended.signal, this.#clock, reconnectDelayMs(++this.#failures, this.#random));
   }
 
   /** It went well: the next pause is a short one. */
   reset(): void {
-    this.#delayMs = RECONNECT_DELAY_MS_MIN;
+    this.#failures = 0;
   }
 
   /** Nobody waits any more. */
   end(): void {
-    this.#ended = true;
-    for (const wake of this.#waiting) wake();
+    this.#ended.abort();
   }
 }

@@ -6,9 +6,11 @@
 
 import { readFile } from 'node:fs/promises';
 import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
+import { waitAtMost } from '@troupe/actors';
+import { reconnectDelayMs } from '../back-off.ts';
 import { SourceError } from '../errors.ts';
 import { GrowingPause } from '../growing-pause.ts';
-import { CONNECT_TIMEOUT_MS, RECONNECT_DELAY_MS_MAX, RECONNECT_DELAY_MS_MIN } from '../limits.ts';
+import { CONNECT_TIMEOUT_MS } from '../limits.ts';
 import type { SourceContext } from '../source.ts';
 
 /** How a source finds its NATS servers. */
@@ -88,12 +90,11 @@ export class NatsLink {
 
   /** Resolves when the promise is settled, however it is, and at the latest after {@link CONNECT_TIMEOUT_MS}. */
   async settled(promise: Promise<unknown>): Promise<void> {
-    let cancel = (): void => {};
-    const waited = new Promise<void>((resolve) => {
-      cancel = this.#context.clock.setTimeout(resolve, CONNECT_TIMEOUT_MS);
-    });
-    await Promise.race([promise.catch(() => {}), waited]);
-    cancel();
+    await waitAtMost(
+      this.#context.clock,
+      CONNECT_TIMEOUT_MS,
+      promise.catch(() => {}),
+    );
   }
 
   /** What was published arrives first, if the server answers in time. */
@@ -121,7 +122,8 @@ export class NatsLink {
     try {
       const authenticator = await this.#credentials();
       const connection = await connect({
-        reconnectDelayHandler: () => this.#reconnectDelayMs(),
+        // It is asked many times for one pause, so this is not where attempts are counted.
+        reconnectDelayHandler: () => reconnectDelayMs(this.#attempts + 1, this.#context.random),
         timeout: CONNECT_TIMEOUT_MS,
         ...this.#options.options,
         ...(authenticator !== undefined && { authenticator }),
@@ -190,12 +192,6 @@ export class NatsLink {
     this.#usable = false;
     this.#context.failing(new Error(`the connection to NATS at ${this.#where()} was lost`));
     this.#listener.lost();
-  }
-
-  /** The client asks many times for one pause, so this is not where attempts are counted. */
-  #reconnectDelayMs(): number {
-    const delayMs = Math.min(RECONNECT_DELAY_MS_MIN * 2 ** Math.min(this.#attempts, 16), RECONNECT_DELAY_MS_MAX);
-    return delayMs * (1 - this.#context.random() / 4);
   }
 
   #wake(): void {

@@ -8,14 +8,9 @@
 // R4  Nothing with entries pending is ever removed from the group.
 
 import { waitAtMost } from '@troupe/actors';
+import { reconnectDelayMs } from '../back-off.ts';
 import { GrowingPause } from '../growing-pause.ts';
-import {
-  CONNECT_TIMEOUT_MS,
-  RECONNECT_DELAY_MS_MAX,
-  RECONNECT_DELAY_MS_MIN,
-  REDIS_GONE_AFTER_IDLE_TIMES,
-  REDIS_SILENCE_MS,
-} from '../limits.ts';
+import { CONNECT_TIMEOUT_MS, REDIS_GONE_AFTER_IDLE_TIMES, REDIS_SILENCE_MS } from '../limits.ts';
 import { sharedName } from '../shared-name.ts';
 import type { SourceContext, SourceReader } from '../source.ts';
 import type { RedisStreamOptions } from '../redis.ts';
@@ -93,8 +88,7 @@ export class RedisStreamReader implements SourceReader {
         connectTimeout: CONNECT_TIMEOUT_MS,
         // A server that is gone without a word says nothing for longer than this.
         socketTimeout: REDIS_SILENCE_MS,
-        reconnectStrategy: (retries) =>
-          Math.min(RECONNECT_DELAY_MS_MIN * 2 ** retries, RECONNECT_DELAY_MS_MAX) * (1 - this.#context.random() / 4),
+        reconnectStrategy: (retries) => reconnectDelayMs(retries + 1, this.#context.random),
       },
     }) as unknown as Client;
     client.on('error', (error) => this.#failing(error));
