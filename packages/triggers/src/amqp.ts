@@ -1,10 +1,12 @@
 // A queue of an AMQP 0-9-1 broker, as RabbitMQ. Readers on all hosts share it.
 
 import { AmqpSession, type AmqpClient } from './amqp/amqp-session.ts';
-import { SourceError } from './errors.ts';
+import { installed } from './broker-client.ts';
 import { GrowingPause } from './growing-pause.ts';
 import { RECONNECT_DELAY_MS_MAX } from './limits.ts';
 import type { Source, SourceContext, SourceReader } from './source.ts';
+
+const MISSING = 'amqp(…) needs the client of AMQP: npm install amqplib';
 
 export interface AmqpOptions {
   /** `amqp://user:password@host:5672/vhost`, or `amqps:`. Parameters as `?heartbeat=10` (seconds) are the client's. */
@@ -40,16 +42,8 @@ export function amqp(options: AmqpOptions): Source {
   return {
     kind: 'amqp',
     runsOn: 'every-host',
-    open: async (context) => new AmqpReader(await loadClient(), options, context),
+    open: async (context) => new AmqpReader(await installed(import('amqplib'), MISSING), options, context),
   };
-}
-
-async function loadClient(): Promise<AmqpClient> {
-  try {
-    return await import('amqplib');
-  } catch (cause) {
-    throw new SourceError('amqp(…) needs the client of AMQP: npm install amqplib', { cause });
-  }
 }
 
 /** Opens one session after another: the client does not connect again by itself. */

@@ -1,7 +1,7 @@
 // A table that an application writes rows to, in the transaction that they tell of: an outbox. Readers on all hosts share it.
 
 import type { Pool, PoolConfig } from 'pg';
-import { SourceError } from './errors.ts';
+import { installed } from './broker-client.ts';
 import {
   INTERVAL_MS_MAX,
   LEASE_MS_DEFAULT,
@@ -10,9 +10,11 @@ import {
   POLL_INTERVAL_MS_DEFAULT,
   POLL_INTERVAL_MS_MIN,
 } from './limits.ts';
-import { OutboxReader, type PostgresClient } from './postgres/outbox-reader.ts';
+import { OutboxReader } from './postgres/outbox-reader.ts';
 import { checkKnown, choiceOption, numberOption, textOption } from './source-options.ts';
 import type { Source } from './source.ts';
+
+const MISSING = 'postgresOutbox(…) needs the client of PostgreSQL: npm install pg';
 
 export interface PostgresOutboxOptions {
   /**
@@ -73,18 +75,10 @@ export function postgresOutbox(options: PostgresOutboxOptions): Source {
   return {
     kind: 'postgres',
     runsOn: 'every-host',
-    open: async (context) => await OutboxReader.open(await loadClient(), rules, context),
+    open: async (context) => await OutboxReader.open((await installed(import('pg'), MISSING)).default, rules, context),
   };
 }
 
 function isName(name: string): boolean {
   return name !== '' && Buffer.byteLength(name) <= NAME_BYTES_MAX;
-}
-
-async function loadClient(): Promise<PostgresClient> {
-  try {
-    return (await import('pg')).default;
-  } catch (cause) {
-    throw new SourceError('postgresOutbox(…) needs the client of PostgreSQL: npm install pg', { cause });
-  }
 }

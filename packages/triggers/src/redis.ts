@@ -1,9 +1,11 @@
 // A stream of Redis, read by a consumer group. Readers on all hosts share it.
 
-import { RedisStreamReader, type RedisClients } from './redis/redis-stream-reader.ts';
-import { SourceError } from './errors.ts';
+import { RedisStreamReader } from './redis/redis-stream-reader.ts';
+import { installed } from './broker-client.ts';
 import { REDIS_IDLE_MS_DEFAULT, REDIS_IDLE_MS_MIN } from './limits.ts';
 import type { Source } from './source.ts';
+
+const MISSING = 'redisStream(…) needs the client of Redis: npm install redis';
 
 export interface RedisStreamOptions {
   /** `redis://user:password@host:6379/0`, or `rediss:`. */
@@ -40,14 +42,7 @@ export function redisStream(options: RedisStreamOptions): Source {
   return {
     kind: 'redis',
     runsOn: 'every-host',
-    open: async (context) => new RedisStreamReader(await loadClients(), { ...options, idleMs }, context),
+    open: async (context) =>
+      new RedisStreamReader(await installed(import('redis'), MISSING), { ...options, idleMs }, context),
   };
-}
-
-async function loadClients(): Promise<RedisClients> {
-  try {
-    return await import('redis');
-  } catch (cause) {
-    throw new SourceError('redisStream(…) needs the client of Redis: npm install redis', { cause });
-  }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { AmqpOptions } from '../amqp.ts';
-import { SourceError } from '../errors.ts';
+import { installed } from '../broker-client.ts';
 import type { KafkaClient, KafkaOptions } from '../kafka.ts';
 import { INTERVAL_MS_MAX, KAFKA_SESSION_MS_MIN, REDIS_IDLE_MS_MIN } from '../limits.ts';
 import type { RedisStreamOptions } from '../redis.ts';
@@ -95,10 +95,9 @@ interface KafkaPackage {
 }
 
 async function loadKafka(): Promise<KafkaPackage> {
-  try {
-    const loaded: { readonly default: unknown } = await import('kafkajs');
-    return loaded.default as KafkaPackage;
-  } catch (cause) {
-    throw new SourceError('a source kafka in a file needs the client: npm install kafkajs', { cause });
-  }
+  const loaded: { readonly default: unknown } = await installed(
+    import('kafkajs'),
+    'a source kafka in a file needs the client: npm install kafkajs',
+  );
+  return loaded.default as KafkaPackage;
 }

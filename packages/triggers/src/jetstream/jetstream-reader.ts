@@ -9,6 +9,7 @@
 //     looking for the consumer, after a pause.
 
 import type { Consumer, ConsumerMessages, JetStreamManager, JsMsg } from '@nats-io/jetstream';
+import { installed } from '../broker-client.ts';
 import { SourceError } from '../errors.ts';
 import { GrowingPause } from '../growing-pause.ts';
 import { EXTENDS_PER_ACK_WAIT, FETCH_WAIT_MS, RELEASED_DELAY_MS } from '../limits.ts';
@@ -37,17 +38,10 @@ export class JetStreamReader implements SourceReader {
 
   /** @throws {SourceError} when the consumer that is there cannot be used, or the client is not installed */
   static async open(needs: Needs, context: SourceContext): Promise<JetStreamReader> {
-    let client: Client;
-    try {
-      client = await import('@nats-io/jetstream');
-    } catch (cause) {
-      throw new SourceError(
-        'the client of JetStream is missing: npm install @nats-io/transport-node @nats-io/jetstream',
-        {
-          cause,
-        },
-      );
-    }
+    const client = await installed(
+      import('@nats-io/jetstream'),
+      'the client of JetStream is missing: npm install @nats-io/transport-node @nats-io/jetstream',
+    );
     const reader = new JetStreamReader(client, needs, context);
     await reader.#open();
     return reader;

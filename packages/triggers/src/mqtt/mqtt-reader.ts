@@ -15,7 +15,8 @@
 
 import type { IClientOptions, IPublishPacket, MqttClient } from 'mqtt';
 import type { CancelTimeout } from '@troupe/actors';
-import { SourceError, StaleReaderError } from '../errors.ts';
+import { installed } from '../broker-client.ts';
+import { StaleReaderError } from '../errors.ts';
 import {
   CONNECT_TIMEOUT_MS,
   MQTT_OUT_MAX,
@@ -70,12 +71,7 @@ export class MqttReader implements SourceReader {
 
   /** @throws {SourceError} when the client is not installed */
   static async open(options: MqttOptions, context: SourceContext): Promise<MqttReader> {
-    let client: Client;
-    try {
-      client = await import('mqtt');
-    } catch (cause) {
-      throw new SourceError('the client of MQTT is missing: npm install mqtt', { cause });
-    }
+    const client = await installed(import('mqtt'), 'the client of MQTT is missing: npm install mqtt');
     return new MqttReader(client, options, context);
   }
 

@@ -8,6 +8,7 @@ import { readFile } from 'node:fs/promises';
 import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
 import { waitAtMost } from '@troupe/actors';
 import { reconnectDelayMs } from '../back-off.ts';
+import { installed } from '../broker-client.ts';
 import { SourceError } from '../errors.ts';
 import { GrowingPause } from '../growing-pause.ts';
 import { CONNECT_TIMEOUT_MS } from '../limits.ts';
@@ -64,13 +65,10 @@ export class NatsLink {
    * @throws {SourceError} when the client is not installed or the credentials cannot be read
    */
   async open(): Promise<void> {
-    try {
-      this.#client = await import('@nats-io/transport-node');
-    } catch (cause) {
-      throw new SourceError('the client of NATS is missing: npm install @nats-io/transport-node @nats-io/jetstream', {
-        cause,
-      });
-    }
+    this.#client = await installed(
+      import('@nats-io/transport-node'),
+      'the client of NATS is missing: npm install @nats-io/transport-node @nats-io/jetstream',
+    );
     if (this.#options.credentialsFile !== undefined) await this.#credentials();
     if (!(await this.#attempt())) this.#opening = this.#keepTrying();
   }
