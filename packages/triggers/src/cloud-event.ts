@@ -18,7 +18,8 @@ import { readMediaType } from './media-type.ts';
 import { isTimestamp } from './timestamp.ts';
 import type { RawMessage, TriggerEvent } from './trigger-event.ts';
 
-const STRUCTURED = 'application/cloudevents+json';
+/** The media type of an event in the structured mode. */
+export const STRUCTURED = 'application/cloudevents+json';
 const BATCHED = 'application/cloudevents-batch+json';
 const JSON_TYPE = 'application/json';
 

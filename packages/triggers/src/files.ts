@@ -7,6 +7,7 @@
 
 import { watch, type FSWatcher } from 'node:fs';
 import { extname, resolve } from 'node:path';
+import { STRUCTURED } from './cloud-event.ts';
 import { SourceError, StaleReaderError } from './errors.ts';
 import { Folder, codeOf, type FoundFile, type ReadFile } from './files/folder.ts';
 import { KeptFiles, tooManyKept } from './files/kept-files.ts';
@@ -274,8 +275,7 @@ class FilesReader implements SourceReader {
     const time = timeOf(modifiedAtMs);
     const raw = {
       body,
-      // The empty body of one that was not read is no event, then and when it is tried again.
-      contentType: tooLarge ? STRUCTURED : (this.#rules.contentType ?? contentTypeOf(name)),
+      contentType: this.#rules.contentType ?? contentTypeOf(name),
       attributes: {},
       headers: {},
       plain: { source: this.#rules.source, id, type: 'file.added', subject: name, ...(time !== undefined && { time }) },
@@ -338,7 +338,6 @@ const HINTS: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
 };
 
-const STRUCTURED = 'application/cloudevents+json';
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.json': 'application/json',
   '.txt': 'text/plain',

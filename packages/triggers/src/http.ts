@@ -8,7 +8,7 @@
 // H3. Nothing of the body is believed, and none of it parsed, before the signature over its raw bytes is checked.
 
 import { waitAtMost } from '@troupe/actors';
-import { isBatch, readBatch, readEvent } from './cloud-event.ts';
+import { isBatch, readBatch, readEvent, STRUCTURED } from './cloud-event.ts';
 import { EventFormatError, SignatureError } from './errors.ts';
 import { busyAnswer, problemAnswer, type HttpAnswer, type HttpRequest } from './http-exchange.ts';
 import { readHttpHeaders } from './http-message.ts';
@@ -85,8 +85,6 @@ export function webhook(options: WebhookOptions = {}): Source {
     return readEvent({ ...raw, plain: { source: source ?? `webhook:${trigger}`, id, type } });
   });
 }
-
-const STRUCTURED = 'application/cloudevents+json';
 
 type ReadRequest = (raw: RawMessage, headers: Headers, trigger: string) => TriggerEvent | readonly SourceMessage[];
 

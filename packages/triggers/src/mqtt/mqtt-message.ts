@@ -3,10 +3,10 @@
 // are structured.
 
 import type { IPublishPacket } from 'mqtt';
+import { STRUCTURED } from '../cloud-event.ts';
 import type { RawMessage } from '../trigger-event.ts';
 
 const ATTRIBUTE_NAME = /^[a-z0-9]+$/;
-const STRUCTURED = 'application/cloudevents+json';
 
 export function rawMessageOf(packet: IPublishPacket, version: 4 | 5): RawMessage {
   const body = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;

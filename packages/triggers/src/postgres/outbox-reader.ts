@@ -32,8 +32,6 @@ export interface OutboxRules extends TableOptions {
   readonly pollIntervalMs: number;
 }
 
-/** An empty body of this type is no event. */
-const STRUCTURED = 'application/cloudevents+json';
 const PROLONGED_PER_LEASE = 3;
 
 export class OutboxReader implements SourceReader {
@@ -177,7 +175,7 @@ export class OutboxReader implements SourceReader {
     return {
       raw: {
         body: data === null ? new Uint8Array() : Buffer.from(data as string),
-        contentType: isTooLarge ? STRUCTURED : this.#table!.contentType,
+        contentType: this.#table!.contentType,
         attributes: {},
         headers: traceparent === null ? {} : { traceparent },
         plain: {
