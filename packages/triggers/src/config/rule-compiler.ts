@@ -8,6 +8,7 @@ import { dataSchema, DataSchemaProblem } from './data-schema.ts';
 import { Expression, ExpressionProblem, type Wanted } from './expression.ts';
 import type { Finding } from './finding.ts';
 import { ACTIONS, type ActionName, type ActionSpecs, type RuleSpec } from './rule-schema.ts';
+import { isMap } from './schema-issues.ts';
 import type { Path, YamlTree } from './yaml-tree.ts';
 
 type Computed = Partial<Record<keyof typeof COMPUTED | 'eventName', FromEvent<unknown, unknown>>>;
@@ -179,8 +180,4 @@ function actionOf(specs: ActionSpecs, computed: Computed): Action {
 
 function plainName({ eventName }: { readonly eventName?: unknown }) {
   return typeof eventName === 'string' ? { eventName } : {};
-}
-
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -126,6 +126,11 @@ export function valueAt(value: unknown, path: Path): unknown {
   return found;
 }
 
+/** Whether a value of a file is a map. */
+export function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 export function nameOf(path: Path): string {
   if (path.length === 0) return 'the file';
   const [last, before] = [path.at(-1)!, path.at(-2)];

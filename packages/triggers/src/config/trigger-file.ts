@@ -13,7 +13,7 @@ import { Triggers } from '../triggers.ts';
 import { meant, TriggerFileError, type Finding } from './finding.ts';
 import { RuleCompiler } from './rule-compiler.ts';
 import { ACTIONS, fileSchema } from './rule-schema.ts';
-import { schemaFindings, valueAt } from './schema-issues.ts';
+import { isMap, schemaFindings, valueAt } from './schema-issues.ts';
 import { sourceKinds } from './source-kinds.ts';
 import { textFindings, withSecrets } from './source-secrets.ts';
 import { YamlTree, type Path } from './yaml-tree.ts';
@@ -227,8 +227,4 @@ function badLine(bytes: Uint8Array): number {
     return !encoded.equals(Buffer.from(encoded.toString('utf8')));
   });
   return bad + 1;
-}
-
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
