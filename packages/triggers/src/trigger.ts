@@ -8,8 +8,10 @@ import {
   CONCURRENCY_MAX,
   DEDUP_FOR_MS_DEFAULT,
   DEDUP_FOR_MS_MAX,
+  INTERVAL_MS_MAX,
   TRIGGER_NAME_PATTERN,
 } from './limits.ts';
+import { numberOption } from './source-options.ts';
 import type { Source } from './source.ts';
 import type { TriggerEvent } from './trigger-event.ts';
 
@@ -72,8 +74,8 @@ export function checkedRule<T>(name: string, source: Source, options: TriggerOpt
   if (options.filter !== undefined && typeof options.filter !== 'function')
     throw new TypeError(`${where}: filter is a function of the event`);
   const { initialMs, maxMs } = backOff;
-  if (initialMs !== undefined) checkNumber(where, 'retry.initialMs', initialMs, 1, 24 * 60 * 60 * 1000);
-  if (maxMs !== undefined) checkNumber(where, 'retry.maxMs', maxMs, initialMs ?? 1, 24 * 60 * 60 * 1000);
+  if (initialMs !== undefined) numberOption(where, 'retry.initialMs', initialMs, { min: 1, max: INTERVAL_MS_MAX });
+  if (maxMs !== undefined) numberOption(where, 'retry.maxMs', maxMs, { min: initialMs ?? 1, max: INTERVAL_MS_MAX });
   return {
     name,
     source,
@@ -82,16 +84,16 @@ export function checkedRule<T>(name: string, source: Source, options: TriggerOpt
     // Checked by the schema, or claimed by whoever wrote the rule.
     filter: options.filter as TriggerRule['filter'],
     action: (typeof action === 'function' ? action : () => action) as TriggerRule['action'],
-    attemptsMax: checkNumber(where, 'retry.maxAttempts', maxAttempts, 1, ATTEMPTS_MAX),
+    attemptsMax: numberOption(where, 'retry.maxAttempts', maxAttempts, { min: 1, max: ATTEMPTS_MAX }),
     backOff,
     keepsDeadLetters: options.deadLetter ?? true,
-    concurrency: checkNumber(where, 'concurrency', options.concurrency ?? CONCURRENCY_DEFAULT, 1, CONCURRENCY_MAX),
-    dedupForMs: checkNumber(where, 'dedupForMs', options.dedupForMs ?? DEDUP_FOR_MS_DEFAULT, 1, DEDUP_FOR_MS_MAX),
+    concurrency: numberOption(where, 'concurrency', options.concurrency ?? CONCURRENCY_DEFAULT, {
+      min: 1,
+      max: CONCURRENCY_MAX,
+    }),
+    dedupForMs: numberOption(where, 'dedupForMs', options.dedupForMs ?? DEDUP_FOR_MS_DEFAULT, {
+      min: 1,
+      max: DEDUP_FOR_MS_MAX,
+    }),
   };
-}
-
-function checkNumber(where: string, name: string, value: number, min: number, max: number): number {
-  if (!Number.isSafeInteger(value) || value < min || value > max)
-    throw new TypeError(`${where}: ${name} is a whole number from ${min} to ${max}, got ${String(value)}`);
-  return value;
 }
