@@ -6,7 +6,7 @@
 // P3. Nothing before the deed has an effect; a dry run is all of it but the deed.
 
 import type { Clock, Logger } from '@troupe/actors';
-import { ValidationError, type ValidationIssue, type WorkflowHost } from '@troupe/workflow';
+import { validated, type WorkflowHost } from '@troupe/workflow';
 import type { Action, ActionPlan, ActionResult } from './action.ts';
 import { backOffMs } from './back-off.ts';
 import { readEvent } from './cloud-event.ts';
@@ -89,7 +89,8 @@ export class EventPipeline {
     try {
       const read = message.event ?? readRaw(message);
       if (types !== undefined && !types.includes(read.type)) return { filtered: true, event: read };
-      const event = schema === undefined ? read : { ...read, data: await checked(schema, read) };
+      const what = `the data of event ${JSON.stringify(read.id)}`;
+      const event = schema === undefined ? read : { ...read, data: await validated(schema, read.data, what) };
       if (filter !== undefined && !(await filter(event))) return { filtered: true, event };
       const action = await actionOf(event);
       const plan = await action.plan(event);
@@ -163,16 +164,6 @@ function withoutData({ content, ...failure }: EventFailure): EventFailure {
     content: { event: { ...named, extensions: {}, headers: {}, data: undefined } },
     incomplete: true,
   };
-}
-
-async function checked(schema: NonNullable<TriggerRule['schema']>, event: TriggerEvent): Promise<unknown> {
-  const result = await schema['~standard'].validate(event.data);
-  if (result.issues === undefined) return result.value;
-  const issues = result.issues.map(({ message, path }): ValidationIssue => {
-    const keys = (path ?? []).map((part) => String(typeof part === 'object' ? part.key : part));
-    return { message, pointer: keys.map((key) => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('') };
-  });
-  throw new ValidationError(`the data of event ${JSON.stringify(event.id)}`, issues);
 }
 
 /** @throws {TypeError} when a rule's functions gave something that cannot be meant */

@@ -27,6 +27,9 @@ export { startHost, type WorkflowHostOptions } from './host.ts';
 export type { Ending, EndingActor, EndingListener, EndStatus } from './ending.ts';
 export type { HostCounters, HostStatus, RegisteredWorkflow, WorkflowHost } from './host-interface.ts';
 
+// For edges that check what comes.
+export { validated } from './schema.ts';
+
 // For those who start and steer them.
 export type {
   HistoryEntry,
